@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an actor may know of and do to itself.
+#pragma once
+
+#include <greenroom/address.hpp>
+
+namespace greenroom {
+
+// The calling actor or green thread. A view: use it where you get it.
+class self_handle {
+ public:
+  explicit self_handle(detail::cell* c) noexcept : cell_(c) {}
+
+  // Its name, or its type's. Valid as long as it lives.
+  [[nodiscard]] const char* name() const noexcept { return detail::name_of(cell_); }
+  // In creation order within its runtime.
+  [[nodiscard]] std::uint64_t id() const noexcept { return cell_->id; }
+  // Ends it at its next receive; an object actor ends after the message it handles. Messages left
+  // are dead letters.
+  void stop() const noexcept { detail::stop_actor(cell_); }
+  // A counted address of this actor for some of its messages; throws std::logic_error when it
+  // does not receive one of them. The actor itself keeps none: its mailbox closes with the last.
+  template <class... Ms>
+  [[nodiscard]] greenroom::address<Ms...> address() const {
+    static constexpr const detail::message_type* asked[] = {&detail::type_of<Ms>..., nullptr};
+    auto own = detail::access::own<Ms...>(cell_, false);
+    find_tags(asked, sizeof...(Ms), detail::access::tags_of(own));
+    return own;
+  }
+
+ private:
+  void find_tags(const detail::message_type* const* asked, std::size_t n, std::uint8_t* tags) const;
+  detail::cell* cell_;
+};
+
+// REQUIRES: called by code of an actor or green thread; throws std::logic_error elsewhere.
+self_handle self();
+
+// A value of its own for each actor (or OS thread): what thread_local is not across a wait. Made
+// on first use, destroyed when the actor ends. Costs a look through the actor's few locals.
+template <class T>
+class local {
+ public:
+  local() = default;
+  local(const local&) = delete;
+  local& operator=(const local&) = delete;
+
+  T& operator*() const { return get(); }
+  T* operator->() const { return &get(); }
+  T& get() const {
+    detail::local_slot* slot = detail::find_local(key_);
+    if (slot->value == nullptr) {
+      slot->value = new T();
+      slot->destroy = [](void* v) { delete static_cast<T*>(v); };
+    }
+    return *static_cast<T*>(slot->value);
+  }
+
+ private:
+  std::uint64_t key_ = detail::new_local_key();
+};
+
+}  // namespace greenroom

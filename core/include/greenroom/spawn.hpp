@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+// Starting actors and green threads: the typed shell. Where: runtime.hpp.
+#pragma once
+
+#include <greenroom/actor.hpp>
+#include <greenroom/detail/home.hpp>
+
+#include <type_traits>
+#include <utility>
+
+namespace greenroom {
+
+// A green thread without a mailbox, by its handle. Copyable; dropping it does nothing.
+class green_thread {
+ public:
+  green_thread() noexcept = default;
+  explicit green_thread(detail::cell* c) noexcept : cell_(c) {}
+  green_thread(const green_thread& other) noexcept : cell_(other.cell_) {
+    if (cell_ != nullptr) detail::add_reference(cell_);
+  }
+  green_thread(green_thread&& other) noexcept : cell_(std::exchange(other.cell_, nullptr)) {}
+  green_thread& operator=(green_thread other) noexcept {
+    std::swap(cell_, other.cell_);
+    return *this;
+  }
+  ~green_thread() {
+    if (cell_ != nullptr) detail::drop_reference(cell_);
+  }
+
+  // Waits until it has ended; parks (a plain OS thread blocks). Ok, or failed with the text of
+  // the exception that ended it, or cancelled, or no_memory/shutdown when it never started.
+  status join() const {
+    if (cell_ == nullptr) return error::shutdown;
+    return detail::join_actor(cell_);
+  }
+  // Ends it by unwinding at its next wait. Any thread.
+  void cancel() const noexcept {
+    if (cell_ != nullptr) detail::cancel_actor(cell_);
+  }
+  [[nodiscard]] std::uint64_t id() const noexcept { return cell_ == nullptr ? 0 : cell_->id; }
+  explicit operator bool() const noexcept { return cell_ != nullptr; }
+
+ private:
+  detail::cell* cell_ = nullptr;
+};
+
+namespace detail {
+
+template <class T>
+concept has_messages = requires { typename T::messages; };
+
+template <class List>
+struct address_for;
+template <class... Ms>
+struct address_for<messages<Ms...>> {
+  using type = address<Ms...>;
+  static type own(cell* c) noexcept { return access::own<Ms...>(c, true); }
+};
+template <class... Ms>
+struct address_for<message_list<Ms...>> {
+  using type = address<Ms...>;
+  static type own(cell* c) noexcept { return access::own<Ms...>(c, true); }
+};
+
+// Throws for options that make no sense, naming the option and the value.
+void check_options(const home* h, const spawn_options& how);
+// The home of the caller's runtime; throws outside of one.
+home* home_here();
+
+template <class A, class... As>
+void construct(cell* c, As&&... arguments) {
+  try {
+    store<A>(c, std::forward<As>(arguments)...);
+  } catch (...) {
+    discard_cell(c);
+    throw;
+  }
+}
+
+template <class... Ms>
+consteval bool check_messages(message_list<Ms...>) {
+  static_assert(sizeof...(Ms) <= message_types_max, "greenroom: too many message types");
+  return (check_message<Ms>() && ...);
+}
+
+template <class F, class... As>
+auto spawn_function(home* h, const spawn_options& how, bool detached, F&& f, As&&... as) {
+  using function = std::decay_t<F>;
+  check_options(h, how);
+  if constexpr (is_function_actor<function>) {
+    using box = std::remove_reference_t<typename first_of<function>::type>;
+    using list = typename mailbox_parameter<box&>::list;
+    static_assert(check_messages(list{}));
+    static_assert(std::is_invocable_v<function&, box&, std::decay_t<As>...>,
+                  "greenroom: this actor cannot be started with these arguments");
+    if constexpr (std::is_invocable_v<function&, box&, std::decay_t<As>...>) {
+      using actor = function_actor<function, list, std::decay_t<As>...>;
+      cell* c = create_cell(h, &actor::ops, stored_size<actor>(), how);
+      if (c == nullptr) return typename address_for<list>::type{};
+      construct<actor>(c, std::forward<F>(f),
+                       std::tuple<std::decay_t<As>...>(std::forward<As>(as)...));
+      if (detached) keep_alive(c);
+      start_function(c);
+      return address_for<list>::own(c);
+    } else {
+      return typename address_for<list>::type{};
+    }
+  } else {
+    static_assert(std::is_invocable_v<function&, std::decay_t<As>...>,
+                  "greenroom: this function cannot be started with these arguments");
+    if constexpr (std::is_invocable_v<function&, std::decay_t<As>...>) {
+      using actor = green_function<function, std::decay_t<As>...>;
+      cell* c = create_cell(h, &actor::ops, stored_size<actor>(), how);
+      if (c == nullptr) return green_thread{};
+      construct<actor>(c, std::forward<F>(f),
+                       std::tuple<std::decay_t<As>...>(std::forward<As>(as)...));
+      // Nobody has an address of it; the handle has a reference.
+      c->addresses.store(alive, sync::memory_order_relaxed);
+      add_reference(c);
+      start_function(c);
+      return green_thread(c);
+    } else {
+      return green_thread{};
+    }
+  }
+}
+
+template <class T, class... As>
+auto spawn_object(home* h, const spawn_options& how, bool detached, As&&... as) {
+  using list = typename T::messages;
+  using actor = object_actor<T, list>;
+  static_assert(std::is_constructible_v<T, As...>,
+                "greenroom: this actor cannot be constructed from these arguments");
+  check_options(h, how);
+  if constexpr (actor::check() && std::is_constructible_v<T, As...>) {
+    cell* c = create_cell(h, &actor::ops, stored_size<T>(), how);
+    if (c == nullptr) return typename address_for<list>::type{};
+    construct<T>(c, std::forward<As>(as)...);
+    if (detached) keep_alive(c);
+    start_object(c);
+    return address_for<list>::own(c);
+  } else {
+    return typename address_for<list>::type{};
+  }
+}
+
+}  // namespace detail
+
+// ---- inside an actor or green thread: in the same runtime. What they return and when they fail
+// is said at runtime::spawn.
+
+template <class F, class... As>
+  requires(!detail::has_messages<std::decay_t<F>>)
+auto spawn(F&& f, As&&... as) {
+  return detail::spawn_function(detail::home_here(), {}, false, std::forward<F>(f),
+                                std::forward<As>(as)...);
+}
+template <class F, class... As>
+  requires(!detail::has_messages<std::decay_t<F>>)
+auto spawn(spawn_options how, F&& f, As&&... as) {
+  return detail::spawn_function(detail::home_here(), how, false, std::forward<F>(f),
+                                std::forward<As>(as)...);
+}
+template <detail::has_messages T, class... As>
+[[nodiscard]] auto spawn(As&&... as) {
+  return detail::spawn_object<T>(detail::home_here(), {}, false, std::forward<As>(as)...);
+}
+template <detail::has_messages T, class... As>
+[[nodiscard]] auto spawn(spawn_options how, As&&... as) {
+  return detail::spawn_object<T>(detail::home_here(), how, false, std::forward<As>(as)...);
+}
+
+// An actor that lives until the runtime shuts down, whoever holds an address of it.
+template <class F, class... As>
+  requires(!detail::has_messages<std::decay_t<F>>)
+auto spawn_detached(F&& f, As&&... as) {
+  return detail::spawn_function(detail::home_here(), {}, true, std::forward<F>(f),
+                                std::forward<As>(as)...);
+}
+template <class F, class... As>
+  requires(!detail::has_messages<std::decay_t<F>>)
+auto spawn_detached(spawn_options how, F&& f, As&&... as) {
+  return detail::spawn_function(detail::home_here(), how, true, std::forward<F>(f),
+                                std::forward<As>(as)...);
+}
+template <detail::has_messages T, class... As>
+auto spawn_detached(As&&... as) {
+  return detail::spawn_object<T>(detail::home_here(), {}, true, std::forward<As>(as)...);
+}
+template <detail::has_messages T, class... As>
+auto spawn_detached(spawn_options how, As&&... as) {
+  return detail::spawn_object<T>(detail::home_here(), how, true, std::forward<As>(as)...);
+}
+
+}  // namespace greenroom

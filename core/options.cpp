@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "options.hpp"
+
+#include <cerrno>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+
+namespace greenroom::detail {
+
+namespace {
+
+constexpr unsigned workers_max = 256;
+constexpr std::size_t stack_min = 16u << 10;
+constexpr std::size_t stack_max = 256u << 20;
+
+[[noreturn]] void bad(const std::string& what, const std::string& value, const char* wanted) {
+  throw std::invalid_argument("greenroom: " + what + " = " + value + ": must be " + wanted);
+}
+
+void check_range(const std::string& what, std::uint64_t value, std::uint64_t least,
+                 std::uint64_t most, const char* wanted) {
+  if (value < least || value > most) bad(what, std::to_string(value), wanted);
+}
+
+constexpr const char* workers_wanted = "0 (as many as this process may use) to 256";
+constexpr const char* stack_wanted = "16384 (16 KiB) to 268435456 (256 MiB) bytes";
+constexpr const char* capacity_wanted = "1 to 60000 messages, or unbounded";
+
+// The variable as a number, or false when it is not set.
+bool from_environment(const char* name, std::uint64_t& value, const char* wanted) {
+  const char* text = std::getenv(name);
+  if (text == nullptr || *text == '\0') return false;
+  const char* end = text + std::strlen(text);
+  const auto [at, error] = std::from_chars(text, end, value);
+  if (error != std::errc{} || at != end) bad(name, std::string("\"") + text + "\"", wanted);
+  return true;
+}
+
+}  // namespace
+
+runtime_options checked(const runtime_options& given) {
+  runtime_options o = given;
+  check_range("workers", o.workers, 0, workers_max, workers_wanted);
+  check_range("stack_size", o.stack_size, stack_min, stack_max, stack_wanted);
+  if (o.capacity != unbounded)
+    check_range("capacity", o.capacity, 1, inbox::capacity_max, capacity_wanted);
+  std::uint64_t value = 0;
+  if (from_environment("GREENROOM_WORKERS", value, workers_wanted)) {
+    check_range("GREENROOM_WORKERS", value, 0, workers_max, workers_wanted);
+    o.workers = static_cast<unsigned>(value);
+  }
+  if (from_environment("GREENROOM_STACK_SIZE", value, stack_wanted)) {
+    check_range("GREENROOM_STACK_SIZE", value, stack_min, stack_max, stack_wanted);
+    o.stack_size = static_cast<std::size_t>(value);
+  }
+  const char* capacity = std::getenv("GREENROOM_CAPACITY");
+  if (capacity != nullptr && std::strcmp(capacity, "unbounded") == 0) {
+    o.capacity = unbounded;
+  } else if (from_environment("GREENROOM_CAPACITY", value, capacity_wanted)) {
+    check_range("GREENROOM_CAPACITY", value, 1, inbox::capacity_max, capacity_wanted);
+    o.capacity = static_cast<std::uint32_t>(value);
+  }
+  return o;
+}
+
+void check_options(const home*, const spawn_options& how) {
+  const std::string of = how.name.empty() ? "" : " of " + std::string(how.name);
+  if (how.capacity != 0 && how.capacity != unbounded)
+    check_range("capacity" + of, how.capacity, 1, inbox::capacity_max, capacity_wanted);
+  if (how.stack_size != 0)
+    check_range("stack_size" + of, how.stack_size, stack_min, stack_max, stack_wanted);
+}
+
+home* home_here() {
+  home* h = current_home();
+  if (h == nullptr)
+    throw std::logic_error(
+        "greenroom: spawn() was called outside of an actor or green thread; a plain OS thread "
+        "spawns in a runtime: rt.spawn(...)");
+  return h;
+}
+
+}  // namespace greenroom::detail

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// Checking what a runtime is made with, and the environment's overrides.
+#pragma once
+
+#include <greenroom/runtime.hpp>
+
+namespace greenroom::detail {
+
+// The options with the environment's overrides; throws std::invalid_argument for values that make
+// no sense, naming option or variable and value.
+runtime_options checked(const runtime_options& given);
+
+}  // namespace greenroom::detail

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// greenroom-kv: a key-value service that speaks Redis' protocol.
+#include <sys/resource.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+
+#include "connection.hpp"
+
+using namespace std::chrono_literals;
+
+namespace kv {
+namespace {
+
+// Takes in clients until the listener is closed.
+void accept_clients(std::shared_ptr<gr::listener> door, std::shared_ptr<const service> all) {
+  while (true) {
+    auto arrived = door->accept();
+    if (arrived)
+      all->hub.send(join{std::move(*arrived), all});
+    else if (arrived.error() == gr::error::no_memory || arrived.error() == gr::error::io)
+      gr::sleep_for(10ms);  // Out of descriptors, perhaps: some will come back.
+    else
+      return;
+  }
+}
+
+// Makes room for that many clients' file descriptors, or says how many there is room for.
+std::size_t reserve_descriptors(std::size_t clients) {
+  constexpr std::size_t others = 32;
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  return std::min<std::size_t>(clients, limit.rlim_max - others);
+}
+
+bool set_option(settings& s, std::string_view name, std::string_view value) {
+  const std::int64_t number = to_integer(value).value_or(-1);
+  if (name == "--bind") return s.bind = value, true;
+  if (name == "--requirepass") return s.password = value, true;
+  if (name == "--port" && number <= UINT16_MAX)
+    s.port = static_cast<std::uint16_t>(number);
+  else if (name == "--maxclients")
+    s.clients_max = static_cast<std::size_t>(number);
+  else if (name == "--workers" && number != 0)
+    s.workers = static_cast<std::size_t>(number);
+  else
+    return false;
+  return number >= 0 && s.workers <= shards_max;
+}
+
+settings parse(int argc, char** argv) {
+  settings s;
+  for (int i = 1; i < argc; i += 2) {
+    if (i + 1 < argc && set_option(s, argv[i], argv[i + 1])) continue;
+    std::fprintf(stderr,
+                 "greenroom-kv: %s %s makes no sense\nusage: greenroom-kv --port N [--bind A] "
+                 "[--requirepass P] [--maxclients N] [--workers N]\n",
+                 argv[i], i + 1 < argc ? argv[i + 1] : "(without a value)");
+    std::exit(2);
+  }
+  return s;
+}
+
+int run(settings config) {
+  sigset_t stop;
+  sigemptyset(&stop);
+  sigaddset(&stop, SIGTERM);
+  sigaddset(&stop, SIGINT);
+  ::pthread_sigmask(SIG_BLOCK, &stop, nullptr);  // Before the runtime's threads: they inherit it.
+
+  gr::runtime rt{{.workers = static_cast<unsigned>(config.workers), .name = "kv"}};
+  std::shared_ptr<gr::listener> door;
+  rt.spawn([&] {  // Listening is I/O, so a green thread does it.
+      auto opened = gr::listen_tcp(config.bind, config.port);
+      if (opened)
+        door = std::move(*opened);
+      else
+        std::fprintf(stderr, "greenroom-kv: %s\n", opened.error().text());
+    })
+      .join();
+  if (door == nullptr) return 1;
+
+  config.port = door->port();
+  config.clients_max = reserve_descriptors(config.clients_max);
+  auto all = std::make_shared<service>(service{config, steady_now(), {}, {}});
+  for (std::size_t i = 0; i < config.workers; ++i) {
+    all->shards.push_back(rt.spawn<shard>());
+    gr::send_every(100ms, all->shards.back(), sweep{});
+  }
+  all->hub = rt.spawn<hub>(config.clients_max, door->address());
+  const gr::green_thread acceptor = rt.spawn(accept_clients, door, all);
+  std::printf("listening on %s\n", door->address().c_str());
+  std::fflush(stdout);
+
+  int signal = 0;
+  sigwait(&stop, &signal);
+  door->close();  // Nobody new; then those who are here go, each when its requests are answered.
+  acceptor.join();
+  const bool drained = all->hub.ask(drain{.patiently = true}, 5s).has_value() ||
+                       all->hub.ask(drain{.patiently = false}, 5s).has_value();
+  all.reset();
+  return rt.shutdown(5s).ok() && drained ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace kv
+
+int main(int argc, char** argv) {
+  try {
+    return kv::run(kv::parse(argc, argv));
+  } catch (const std::exception& e) {  // Of the environment or the machine, in a whole sentence.
+    std::fprintf(stderr, "greenroom-kv: %s\n", e.what());
+    return 2;
+  }
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// Asks: the asker's own wait is the reply slot. The request carries its ticket; the answer, the
+// deadline and a cancel race for it by one compare-and-swap, and the loser knows (S2). The answer
+// travels in a node of its own: nobody ever writes to another's stack.
+#include "cold.hpp"
+
+#include <new>
+#include <string>
+
+namespace greenroom::detail {
+
+bool stand_in_line(cell* c, cold* more, waiting_sender& w);  // send.cpp
+bool leave_line(cell* c, cold* more, waiting_sender& w);
+
+namespace {
+
+constexpr wait_reason waiting_for_answer{"ask"};
+constexpr std::uint64_t error_tag = std::uint64_t{1} << 48;
+constexpr std::uint64_t first_code = 16;
+
+std::uint64_t outcome_of(error::code_type code) noexcept { return (first_code + code) << 4; }
+
+std::uint64_t refuse(cell* c, node* n, std::uint32_t tag, dead_letter reason,
+                     error::code_type code) {
+  count_dead(c, reason);
+  *reply_of(n) = {};  // nobody waits: the wait was taken back
+  destroy_message(*ops_of(c).types[tag], n, code);
+  return outcome_of(code);
+}
+
+std::uint64_t as_value(const error& why) {
+  auto* n = allocate_node(0, 16);
+  if (n == nullptr) return outcome_of(why.code());
+  static_assert(sizeof(error) == 8);
+  ::new (static_cast<void*>(n + 1)) error(why);
+  n->link.set(error_tag);
+  return reinterpret_cast<std::uint64_t>(n);
+}
+
+error asks_itself(const cell* c, std::uint32_t tag) {
+  return error(error::deadlock, std::string("deadlock: ") + name_of(c) + " asks itself `" +
+                                    ops_of(c).types[tag]->name() + "` and waits for the answer");
+}
+
+}  // namespace
+
+std::uint64_t ask(cell* c, node* n, std::uint32_t tag, time_point deadline) {
+  bool told = false;
+  try {
+    told = report_cancel();
+  } catch (...) {
+    refuse(c, n, tag, dead_letter::cancelled, error::cancelled);
+    throw;
+  }
+  if (GREENROOM_UNLIKELY(told)) return refuse(c, n, tag, dead_letter::cancelled, error::cancelled);
+  if (GREENROOM_UNLIKELY(current_cell() == c)) {
+    refuse(c, n, tag, dead_letter::deadlock, error::deadlock);
+    return as_value(asks_itself(c, tag));
+  }
+  const std::int64_t inherited = inherited_deadline();
+  if (deadline.time_since_epoch().count() > inherited) deadline = time_point(duration(inherited));
+  if (GREENROOM_UNLIKELY(deadline.time_since_epoch().count() < coarse_now_ns()))
+    return refuse(c, n, tag, dead_letter::timeout, error::timeout);
+  const wait_ticket ticket = begin_wait(waiting_for_answer);
+  *reply_of(n) = {ticket, deadline.time_since_epoch().count()};
+  waiting_sender w{ticket, n, tag, true};
+  cold* more = nullptr;
+  for (bool again = true; again;) {
+    again = false;
+    switch (c->in.push(n, tag, c->capacity)) {
+      case admitted::first: first_message(c); break;
+      case admitted::queued: break;
+      case admitted::closed:
+        if (!abandon()) park();
+        return refuse(c, n, tag, dead_letter::closed, error::closed);
+      case admitted::full:
+        more = cold_of(c);
+        if (more == nullptr) {
+          if (!abandon()) park();
+          return refuse(c, n, tag, dead_letter::full, error::no_memory);
+        }
+        again = !stand_in_line(c, more, w);
+        break;
+    }
+  }
+  const std::uint64_t value = park(deadline);
+  if (GREENROOM_LIKELY(value >= 4096)) return value;
+  if (more != nullptr && leave_line(c, more, w))
+    refuse(c, n, tag, value == outcome_timeout ? dead_letter::timeout : dead_letter::cancelled,
+           error::timeout);
+  if (value == outcome_timeout) return outcome_of(error::timeout);
+  if (value == outcome_cancelled) {
+    report_cancel();
+    return outcome_of(error::cancelled);
+  }
+  return value;
+}
+
+bool answer(const reply_to& to, node* n, const message_type* type) noexcept {
+  if (n == nullptr) {
+    answer_error(to, error::no_memory);
+    return false;
+  }
+  n->link.set(0);
+  if (GREENROOM_LIKELY(wake(to.ticket, reinterpret_cast<std::uint64_t>(n)))) return true;
+  if (cell* c = current_cell()) count_dead(c, dead_letter::late_reply);
+  if (type != nullptr && type->destroy != nullptr)
+    type->destroy(reinterpret_cast<char*>(n) + type->body_at);
+  free_node(n, type == nullptr ? 0 : type->size_class);
+  return false;
+}
+
+void answer_error(const reply_to& to, error why) noexcept {
+  const std::uint64_t value = as_value(why);
+  if (wake(to.ticket, value)) return;
+  if (value >= 4096) {
+    auto* n = reinterpret_cast<node*>(value);
+    std::launder(reinterpret_cast<error*>(n + 1))->~error();
+    free_node(n, 0);
+  }
+}
+
+error error_in(std::uint64_t value) {
+  if (value < 4096) return static_cast<error::code_type>((value >> 4) - first_code);
+  auto* n = reinterpret_cast<node*>(value);
+  auto* held = std::launder(reinterpret_cast<error*>(n + 1));
+  error why(std::move(*held));
+  held->~error();
+  free_node(n, 0);
+  return why;
+}
+
+}  // namespace greenroom::detail

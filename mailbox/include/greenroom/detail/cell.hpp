@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+// The actor's cell: 64 bytes that every sender, the scheduler and the actor itself meet at, then
+// the actor's own object. Cells are type-stable: recycled within their home, never unmapped, so a
+// stale poke or a late weak reference reads a cell, if perhaps another actor's.
+#pragma once
+
+#include <greenroom/detail/inbox.hpp>
+#include <greenroom/detail/node.hpp>
+#include <greenroom/detail/task.hpp>
+#include <greenroom/error.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace greenroom {
+
+inline constexpr std::uint32_t unbounded = 0xffff'ffff;
+
+// How an actor is started; what is left out comes from the runtime's options.
+struct spawn_options {
+  std::string_view name = {};  // shown in reports; default: the actor's type
+  std::uint32_t capacity = 0;  // messages the mailbox holds; 0: the runtime's; or unbounded
+  std::size_t stack_size = 0;  // bytes; 0: the runtime's
+};
+
+namespace detail {
+
+struct cell;
+struct cold;
+struct home;
+class mailbox_base;
+
+// What the compiled core knows of an actor type.
+struct actor_ops : task_ops {
+  void (*body)(cell*, mailbox_base&);           // a function actor, whole
+  void (*handle)(cell*, node*, mailbox_base&);  // an object actor, one message
+  void (*destroy)(cell*);                       // its closure or object
+  const message_type* const* types;
+  std::size_t type_count;
+  const char* (*type_name)();
+};
+
+struct cell : task {
+  // Receiver only.
+  std::uint16_t capacity;           // set before the start; 0: unbounded
+  std::uint8_t credit;              // handled, not yet given back
+  sync::atomic<std::uint8_t> lent;  // addresses of itself that it made, not yet in `addresses`
+  // Any thread.
+  inbox in;
+  // Receiver only.
+  node* todo;  // taken, oldest first
+  // Any thread; allocated on first need.
+  sync::atomic<cold*> more;
+  sync::atomic<std::int32_t> addresses;    // strong ones without those lent, + alive
+  sync::atomic<std::uint32_t> references;  // weak ones and handles, + 1 while addresses != 0
+  std::uint64_t id;                        // set before the start
+};
+static_assert(sizeof(void*) != 8 || sizeof(cell) == 64);
+
+inline constexpr std::size_t payload_at = 64;
+inline constexpr std::size_t payload_max = 960;  // bigger actors are boxed
+
+inline void* payload_of(cell* c) noexcept { return reinterpret_cast<char*>(c) + payload_at; }
+inline const actor_ops& ops_of(const cell* c) noexcept {
+  return *static_cast<const actor_ops*>(c->ops);
+}
+
+// ---- compiled core, all of it callable from any thread unless said otherwise
+
+// A cell with room for the payload, not started: one address and one life are counted. Null when
+// memory is out or the home does not accept.
+cell* create_cell(home* where, const actor_ops* ops, std::size_t payload, const spawn_options& how);
+// Its payload was constructed: object actors rest, function actors become runnable.
+void start_function(cell* c);
+void start_object(cell* c);
+// Its payload could not be constructed.
+void discard_cell(cell* c);
+
+// Addresses are counted in two places. What an actor copies itself (it spawns a thousand children
+// and gives each its address) is counted in `lent`, which costs no locked step and leaves the line
+// alone that the children's messages and drops go to. settle_addresses() moves that to `addresses`;
+// it is called before the actor looks whether it is orphaned, so before every rest, and at its end.
+// `addresses` has `alive` added to it until the actor has ended, so until then it is never 0,
+// whatever was lent and dropped; who brings it to 0 lets go of the one reference behind all that.
+inline constexpr std::int32_t alive = 1 << 30;
+
+void look_for_addresses(cell* c) noexcept;
+void last_reference_gone(cell* c) noexcept;
+// The caller holds an address, or is the living actor itself.
+void add_address(cell* c) noexcept;
+void settle_addresses(cell* c) noexcept;  // the actor itself only
+
+inline void add_reference(cell* c) noexcept {
+  // relaxed: the caller holds something that keeps it already.
+  c->references.fetch_add(1, sync::memory_order_relaxed);
+}
+inline void drop_reference(cell* c) noexcept {
+  if (c->references.fetch_sub(1, sync::memory_order_acq_rel) == 1) last_reference_gone(c);
+}
+inline void drop_address(cell* c) noexcept {
+  // acq_rel: what was done through any address happens before the close.
+  const std::int32_t before = c->addresses.fetch_sub(1, sync::memory_order_acq_rel);
+  if (before == alive + 1)
+    look_for_addresses(c);
+  else if (before == 1)
+    drop_reference(c);
+}
+// Receiver only, with an empty inbox: nobody can send any more. M7: what was sent through the
+// last address happened before its count fell (release), so after this the inbox must be looked
+// at once more before the actor ends.
+inline bool orphaned(cell* c) noexcept {
+  if (c->lent.load(sync::memory_order_relaxed) != 0) settle_addresses(c);
+  return c->addresses.load(sync::memory_order_acquire) == alive;
+}
+// An address where there may be none left; false: there is none.
+bool try_add_address(cell* c) noexcept;
+
+// Sends. A node that was not admitted is the caller's again if `keep` is set, unless it throws.
+status post_slow(cell* c, node* n, std::uint32_t tag, time_point deadline, bool keep);
+void first_message(cell* c) noexcept;  // admitted::first: make the receiver runnable
+
+// Puts the node in, waiting for room until the deadline. Unless `keep`, a node that was not
+// admitted is destroyed and counted as a dead letter.
+inline status post(cell* c, node* n, std::uint32_t tag, time_point deadline, bool keep) {
+  const admitted how = c->in.push(n, tag, c->capacity);
+  if (GREENROOM_LIKELY(how == admitted::queued)) return {};
+  if (how == admitted::first) {
+    first_message(c);
+    return {};
+  }
+  return post_slow(c, n, tag, deadline, keep);
+}
+// One attempt; never parks. Keeps the node when it was not admitted.
+status try_post(cell* c, node* n, std::uint32_t tag);
+
+// Sends the request and waits for the answer: a payload node, or an outcome (see take_answer).
+std::uint64_t ask(cell* c, node* n, std::uint32_t tag, time_point deadline);
+// Answers; null: memory was out, which is told instead. False: nobody waits for it any more; a late
+// answer is freed and counted.
+bool answer(const reply_to& to, node* n, const message_type* type) noexcept;
+void answer_error(const reply_to& to, error why) noexcept;
+// The error that an ask's outcome stands for; frees an error node.
+error error_in(std::uint64_t value);
+inline bool is_value(std::uint64_t value) noexcept {
+  return value >= 4096 && inbox::tag_of(reinterpret_cast<node*>(value)) == 0;
+}
+
+// ---- the receiving side; only the actor itself
+
+enum class next : std::uint8_t { message, nothing, closed };
+// The next message, or null and why not. May park until the deadline; throws `cancelled`.
+node* next_message(cell* c, time_point deadline, next& why);
+// As it is, without waiting.
+node* poll_message(cell* c, next& why);
+void close_mailbox(cell* c) noexcept;
+std::size_t mailbox_size(const cell* c) noexcept;
+
+// The cell of the actor that runs the caller, or null.
+cell* current_cell() noexcept;
+home* current_home() noexcept;  // of the runtime whose worker runs the caller, or null
+// Asks it to end at its next receive (object form: after this message).
+void stop_actor(cell* c) noexcept;
+void cancel_actor(cell* c) noexcept;
+// Waits until it has ended; how it did. Parks. REQUIRES: the caller holds a reference.
+status join_actor(cell* c);
+// Before its start: it holds an address of itself until the runtime shuts down.
+void keep_alive(cell* c);
+// The name, or the type, as reports show it.
+const char* name_of(const cell* c) noexcept;
+
+// Per-actor storage for local<T>: the slot of a key, null at first.
+struct local_slot {
+  std::uint64_t key;
+  void* value;
+  void (*destroy)(void*);
+  local_slot* next;
+};
+local_slot* find_local(std::uint64_t key);  // of the calling actor (or OS thread)
+std::uint64_t new_local_key() noexcept;
+
+}  // namespace detail
+}  // namespace greenroom

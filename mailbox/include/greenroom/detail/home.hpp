@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// A home: what the actors of one runtime share below the runtime itself. Its cells are cut from
+// slabs that lead back to it. Homes are recycled, never freed: a late sender may still count a
+// dead letter in one.
+#pragma once
+
+#include <greenroom/detail/cell.hpp>
+#include <greenroom/detail/spin_lock.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace greenroom::detail {
+
+enum class dead_letter : std::uint8_t {
+  closed,       // the actor had ended or its mailbox was closed
+  undelivered,  // it was in the mailbox when the actor ended
+  full,         // no room, and no memory to wait for it
+  timeout,      // no room in time
+  cancelled,    // the sender was cancelled while it waited
+  deadlock,     // waiting would have closed a circle
+  expired,      // a request whose asker had given up
+  late_reply,   // an answer after the asker's deadline
+  count
+};
+inline constexpr std::size_t dead_letter_reasons = static_cast<std::size_t>(dead_letter::count);
+const char* name_of(dead_letter reason) noexcept;
+
+// Whose spawns are let in: a runtime that drains still lets its own actors make others.
+enum class spawns_from : std::uint8_t { nowhere, inside, anywhere };
+
+struct home {
+  static constexpr std::size_t slab_size = 64u << 10;
+  static constexpr std::size_t grain = 16;
+  static constexpr std::size_t classes = (payload_at + payload_max) / grain + 1;
+
+  struct slab;
+  struct pool {
+    spin_lock lock;
+    cell* free GREENROOM_GUARDED_BY(lock) = nullptr;   // batches, each linked through cell::todo
+    char* fresh GREENROOM_GUARDED_BY(lock) = nullptr;  // never used rest of the newest slab
+    char* fresh_end GREENROOM_GUARDED_BY(lock) = nullptr;
+  };
+
+  // Set before any actor, by the layer above.
+  scheduler* runs_on = nullptr;
+  std::uint32_t capacity = 1024;
+  std::size_t stack_size = 256u << 10;
+  // Called once for an actor that ended by an exception, on its own stack, in the catch block.
+  void (*failed)(home*, const cell*, const char* what) = nullptr;
+  void (*ended)(home*) = nullptr;  // after each end; must not touch the cell
+
+  // Any thread.
+  sync::atomic<spawns_from> accepts{spawns_from::nowhere};  // new actors
+  sync::atomic<std::uint64_t> dead[dead_letter_reasons]{};
+  sync::atomic<slab*> slabs{nullptr};  // only ever grows
+
+  // Actors begun and ended, counted by each worker for itself: one counter would be the busiest
+  // line of all. The last place is for all other threads.
+  struct alignas(64) tally {
+    sync::atomic<std::uint64_t> begun{0};
+    sync::atomic<std::uint64_t> ended{0};
+  };
+  static constexpr unsigned tallies = 64;
+  tally counts[tallies];
+  pool pools[classes];
+  home* next = nullptr;         // in the list of recycled ones
+  home* next_of_all = nullptr;  // never changes
+  void* user = nullptr;
+};
+
+// A fresh or recycled one.
+home* acquire_home();
+void release_home(home* h);
+
+home* home_of(const cell* c) noexcept;
+void count_dead(const cell* c, dead_letter reason, std::uint64_t n = 1) noexcept;
+
+void count_begun(home* h) noexcept;
+void count_ended(home* h) noexcept;
+// How many have begun and not ended; while some begin, maybe too many, never too few. Who reads 0
+// sees all that the ended ones did.
+std::uint64_t count_living(const home* h) noexcept;
+
+// Calls `each` for every actor whose cell is in use: those that live, and those that have ended
+// while somebody refers to them. May run while all runs; what it sees is a moment old.
+void for_each_cell(home* h, void (*each)(cell*, void*), void* argument);
+
+}  // namespace greenroom::detail

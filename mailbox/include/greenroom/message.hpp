@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a message is, seen by the type system: a plain struct; a request names its reply type.
+#pragma once
+
+#include <greenroom/config.hpp>
+#include <greenroom/sendable.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+namespace greenroom {
+
+// The message types an object actor handles: `using messages = greenroom::messages<add, total>;`
+template <class... Ms>
+struct messages {};
+
+// A request carries `using reply = R;` and is answered with an R.
+template <class M>
+concept request = requires { typename M::reply; };
+
+namespace detail {
+
+inline constexpr std::size_t message_types_max = 64;
+
+// The place of M in Ms..., or -1.
+template <class M, class... Ms>
+consteval int index_of() {
+  int at = -1;
+  int i = 0;
+  ((at = at < 0 && std::is_same_v<M, Ms> ? i : at, ++i), ...);
+  return at;
+}
+
+template <class M, class... Ms>
+inline constexpr bool one_of = index_of<M, Ms...>() >= 0;
+
+// Converts to exactly M and to nothing that merely converts from M: finds the handler for M.
+template <class M>
+struct exactly {
+  template <class U>
+    requires std::same_as<U, M>
+  operator U() const;
+};
+
+// M's own mistakes, told at the place where the message type is first used.
+template <class M>
+consteval bool check_message() {
+  static_assert(!std::is_reference_v<M> && !std::is_pointer_v<M>,
+                "greenroom: a message is a value, not a pointer or a reference");
+  static_assert(std::is_object_v<M> && !std::is_const_v<M>,
+                "greenroom: a message is a plain, non-const object type");
+  static_assert(std::is_nothrow_move_constructible_v<M>,
+                "greenroom: a message is moved to its receiver, and this one's move may throw");
+  return check_sendable<M>();
+}
+
+}  // namespace detail
+}  // namespace greenroom

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+// Running actors: what the scheduler calls for a cell, and how an actor ends.
+#include "cold.hpp"
+
+#include <greenroom/actor.hpp>
+#include <greenroom/green_thread.hpp>
+
+#include <cstdlib>
+#include <cxxabi.h>
+#include <exception>
+#include <string>
+#include <typeinfo>
+
+namespace greenroom::detail {
+
+void give_credit(cell* c) noexcept;  // receive.cpp
+bool count_handled(cell* c) noexcept;
+
+namespace {
+
+constexpr std::uint32_t turn_max = 256;     // messages an object actor handles in one turn
+constexpr std::uint16_t in_place_min = 16;  // smaller mailboxes give room back before handling
+
+void drop_messages(cell* c, node* first) {
+  std::uint64_t dropped = 0;
+  while (first != nullptr) {
+    node* after = inbox::next_of(first);
+    destroy_message(c, first, error::closed);
+    ++dropped;
+    first = after;
+  }
+  if (dropped != 0) count_dead(c, dead_letter::undelivered, dropped);
+}
+
+// The end of an actor, on its own stack: no new messages, senders that wait are told, what is
+// left becomes dead letters, its destructors run, and then nobody finds it any more.
+void end_actor(cell* c, reply_to& unanswered, const error* why) {
+  const shield no_cancel;
+  c->in.raise(inbox::closed);
+  if (unanswered) {
+    // `cancelled` would tell the asker that it is being cancelled itself.
+    answer_error(unanswered,
+                 why == nullptr || *why == error::cancelled ? error(error::closed) : *why);
+    unanswered = {};
+  }
+  fail_waiting(c, error::closed);
+  drop_messages(c, std::exchange(c->todo, nullptr));
+  drop_messages(c, c->in.take());
+  ops_of(c).destroy(c);
+  cold* more = c->more.load(sync::memory_order_acquire);
+  // Again, for their destructors may use locals.
+  while (more != nullptr && more->locals != nullptr)
+    destroy_locals(std::exchange(more->locals, nullptr));
+  c->parked.store(nullptr, sync::memory_order_release);
+  tell_joiners(c, why);
+  home* h = home_of(c);
+  settle_addresses(c);  // no code of the user's runs from here on
+  const bool detached = (c->control.load(sync::memory_order_relaxed) & control_detached) != 0;
+  const std::int32_t own = alive + (detached ? 1 : 0);
+  if (c->addresses.fetch_sub(own, sync::memory_order_acq_rel) == own) drop_reference(c);
+  count_ended(h);
+  if (h->ended != nullptr) h->ended(h);
+}
+
+std::string type_of_exception(const std::exception& e) {
+  int rc = 0;
+  char* plain = abi::__cxa_demangle(typeid(e).name(), nullptr, nullptr, &rc);
+  std::string text = rc == 0 ? plain : typeid(e).name();
+  std::free(plain);
+  return text;
+}
+
+// Runs `what` and turns what leaves it into the error that askers get and the log shows.
+template <class What>
+bool guarded(cell* c, error& why, What&& what) {
+  std::string text;
+  try {
+    what();
+    return true;
+  } catch (const cancelled&) {
+    why = error::cancelled;
+    return false;
+  } catch (const error& e) {
+    text = "greenroom::error: ";
+    text += e.text();
+  } catch (const std::exception& e) {
+    text = type_of_exception(e);
+    text += ": ";
+    text += e.what();
+  } catch (...) { text = "an exception of another type than std::exception"; }
+  why = error(error::failed, text);
+  home* h = home_of(c);
+  if (h->failed != nullptr) h->failed(h, c, why.text());
+  return false;
+}
+
+struct turn {
+  cell* c;
+  const actor_ops& ops;
+  mailbox_base& box;
+  node* in_place = nullptr;  // handled while it still stands in the inbox
+
+  bool stop_due() const noexcept {
+    return GREENROOM_UNLIKELY(
+        (c->control.load(sync::memory_order_relaxed) & (control_stop | control_cancel)) != 0);
+  }
+  std::uint8_t size_class(const node* n) const noexcept {
+    return ops.types[inbox::tag_of(n)]->size_class;
+  }
+
+  // Takes the message that was handled in place out of the inbox, with what came after it.
+  void take_around() noexcept {
+    node* n = std::exchange(in_place, nullptr);
+    node* all = c->in.take();
+    GREENROOM_ASSERT(all == n);
+    c->todo = inbox::next_of(n);
+    count_handled(c);
+    free_node(n, size_class(n));
+  }
+
+  // True: the actor is over. False: it rests or has been made runnable again; it may already
+  // run elsewhere, so the cell must not be touched after that.
+  bool run() {
+    for (std::uint32_t left = turn_max; left != 0;) {
+      if (stop_due()) return true;
+      node* n = c->todo;
+      if (n == nullptr) {
+        give_credit(c);
+        const std::uint64_t seen = c->in.look();
+        n = inbox::node_in(seen);
+        if (GREENROOM_UNLIKELY((seen & inbox::signal) != 0)) {
+          c->in.lower(inbox::signal);
+          continue;
+        }
+        if (n == nullptr) {
+          if ((seen & inbox::closed) != 0 || orphaned(c)) {
+            if ((c->in.look() & inbox::node_mask) != 0) continue;  // M7
+            return true;
+          }
+          if (c->in.rest()) return false;
+          continue;
+        }
+        if (inbox::next_of(n) != nullptr || (seen & (inbox::closed | inbox::waiters)) != 0 ||
+            (c->capacity != 0 && c->capacity < in_place_min)) {
+          c->todo = c->in.take();
+          continue;
+        }
+        // The only one: it is handled where it stands, and one step removes it and rests.
+        const std::uint8_t its_class = size_class(n);
+        in_place = n;
+        ops.handle(c, n, box);
+        --left;
+        if (!stop_due() && !orphaned(c) && c->in.rest_after(seen, c->capacity != 0)) {
+          in_place = nullptr;
+          free_node(n, its_class);
+          return false;
+        }
+        take_around();
+        continue;
+      }
+      c->todo = inbox::next_of(n);
+      const bool full_credit = count_handled(c);
+      const node_memory memory{n, size_class(n)};
+      if (full_credit) give_credit(c);
+      ops.handle(c, n, box);
+      --left;
+    }
+    give_credit(c);
+    schedule_last(home_of(c)->runs_on, c);
+    return false;
+  }
+};
+
+}  // namespace
+
+void run_function(task* t) {
+  auto* c = static_cast<cell*>(t);
+  reply_to unanswered{};
+  error why = error::closed;
+  mailbox_base box(c, &unanswered);
+  const bool well = guarded(c, why, [&] { ops_of(c).body(c, box); });
+  end_actor(c, unanswered, well ? nullptr : &why);
+}
+
+void run_object(task* t) {
+  auto* c = static_cast<cell*>(t);
+  reply_to unanswered{};
+  error why = error::closed;
+  mailbox_base box(c, &unanswered);
+  turn now{c, ops_of(c), box};
+  bool over = false;
+  const bool well = guarded(c, why, [&] { over = now.run(); });
+  if (well && !over) return;
+  if (now.in_place != nullptr) now.take_around();
+  end_actor(c, unanswered, well ? nullptr : &why);
+}
+
+void refuse_cell(task* t, const char* why) {
+  auto* c = static_cast<cell*>(t);
+  home* h = home_of(c);
+  if (h->failed != nullptr) h->failed(h, c, why);
+  reply_to unanswered{};
+  const error no_memory(error::no_memory, why);
+  end_actor(c, unanswered, &no_memory);
+}
+
+}  // namespace greenroom::detail

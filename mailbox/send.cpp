@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sends that do not go through at once: full mailboxes, waiting senders, circles of them.
+//
+// Waiting senders stand in a list in the receiver's cold record. While it is not empty the
+// inbox's `waiters` bit is set, and every other send finds the mailbox full, so that nobody passes
+// them (M5). The receiver admits them in order as it gives room back: it takes the first from the
+// list, decides its wait (S2), and puts its message in; the sender's next message can only come
+// after that.
+// A wait without deadline is an edge from the sender's actor to the receiver's. A sender that
+// closes a circle of edges is told so at once instead of waiting for ever.
+// Lock order: graph_mutex, then cold::lock.
+#include "cold.hpp"
+
+#include <mutex>
+#include <string>
+#include <utility>
+
+namespace greenroom::detail {
+
+namespace {
+
+constexpr wait_reason waiting_for_room{"send to a full mailbox"};
+constexpr std::uint64_t outcome_closed = outcome_first_free;
+
+std::mutex graph_mutex;  // guards cold::waits_*
+
+enum class result : std::uint8_t { sent, again, closed, timeout, cancelled, circle, no_memory };
+
+const char* type_name(const cell* c, std::uint32_t tag) noexcept {
+  return ops_of(c).types[tag]->name();
+}
+
+void append_edge(std::string& text, const cell* from, const cell* to, const char* message) {
+  text += name_of(from);
+  text += " waits to send `";
+  text += message;
+  text += "` to ";
+  text += name_of(to);
+  text += " (full, ";
+  text += std::to_string(to->capacity);
+  text += ")";
+}
+
+// Under graph_mutex: does the chain of waits that begins at `target` lead back to `self`?
+bool leads_back(cell* self, cell* target) {
+  constexpr int length_max = 100'000;
+  // Edges change only under the lock, but a wait may be decided at any time. Twice: every wait
+  // still undecided at the second look has lasted through the moment between the two, so all
+  // edges existed at once and the circle is real.
+  for (int look = 0; look < 2; ++look) {
+    cell* at = target;
+    for (int steps = 0; at != self; ++steps) {
+      const cold* more = at->more.load(sync::memory_order_acquire);
+      if (steps == length_max || more == nullptr || more->waits_to == nullptr ||
+          !still_waiting(more->waits_by))
+        return false;
+      at = more->waits_to;
+    }
+  }
+  return true;
+}
+
+std::string describe_circle(cell* self, cell* target, std::uint32_t tag) {
+  std::string text = "deadlock: ";
+  append_edge(text, self, target, type_name(target, tag));
+  for (cell* at = target; at != self;) {
+    const cold* more = at->more.load(sync::memory_order_acquire);
+    text += ", ";
+    append_edge(text, at, more->waits_to, more->waits_with);
+    at = more->waits_to;
+  }
+  return text;
+}
+
+void link(cold* more, waiting_sender& w) GREENROOM_REQUIRES(more->lock) {
+  w.linked = true;
+  w.next = nullptr;
+  if (more->last == nullptr)
+    more->first = &w;
+  else
+    more->last->next = &w;
+  more->last = &w;
+}
+
+waiting_sender* unlink_first(cold* more) GREENROOM_REQUIRES(more->lock) {
+  waiting_sender* w = more->first;
+  more->first = w->next;
+  if (more->first == nullptr) more->last = nullptr;
+  w->linked = false;
+  return w;
+}
+
+}  // namespace
+
+// Stands in line. False: there is room, or it is closed; try again.
+bool stand_in_line(cell* c, cold* more, waiting_sender& w) {
+  const spin_guard guard(more->lock);
+  if (!c->in.raise_waiters(c->capacity)) return false;
+  link(more, w);
+  return true;
+}
+
+// True when w still stood in line: its message was not admitted and is the caller's again.
+bool leave_line(cell* c, cold* more, waiting_sender& w) {
+  const spin_guard guard(more->lock);
+  if (!w.linked) return false;
+  waiting_sender** at = &more->first;
+  waiting_sender* before = nullptr;
+  while (*at != &w) {
+    before = *at;
+    at = &(*at)->next;
+  }
+  *at = w.next;
+  if (more->last == &w) more->last = before;
+  w.linked = false;
+  if (more->first == nullptr) c->in.lower(inbox::waiters);
+  return true;
+}
+
+// Destroys the messages, which must be done without a lock: their destructors are the user's.
+static void drop_unadmitted(cell* c, node* first, error::code_type why) noexcept {
+  while (first != nullptr) {
+    node* n = std::exchange(first, inbox::next_of(first));
+    count_dead(c, dead_letter::closed);
+    destroy_message(c, n, why);
+  }
+}
+
+static void chain(node*& first, node* n, std::uint32_t tag) noexcept {
+  n->link.set(reinterpret_cast<std::uint64_t>(first) | (std::uint64_t{tag} << 48));
+  first = n;
+}
+
+// Admits those who wait, as far as there is room; what the inbox refuses is put before `refused`.
+static void admit_in_order(cell* c, cold* more, node*& refused) noexcept {
+  const spin_guard guard(more->lock);
+  while (more->first != nullptr) {
+    if (inbox::depth_in(c->in.look()) >= c->capacity) return;
+    waiting_sender* w = unlink_first(more);
+    node* n = w->message;
+    const std::uint32_t tag = w->tag;
+    // Its wait may have ended by deadline or cancel; it will find itself not in line.
+    if (!w->is_ask && !wake(w->ticket, outcome_woken)) continue;
+    // Past the capacity: a timer message may have taken the room since, and this one is promised.
+    const admitted how = c->in.push(n, tag, depth_max, true);
+    GREENROOM_ASSERT(how != admitted::full);
+    if (how == admitted::first) first_message(c);
+    if (how == admitted::closed) chain(refused, n, tag);
+  }
+  c->in.lower(inbox::waiters);
+}
+
+void admit_waiting(cell* c) noexcept {
+  cold* more = c->more.load(sync::memory_order_acquire);
+  if (more == nullptr) return;
+  node* refused = nullptr;
+  admit_in_order(c, more, refused);
+  drop_unadmitted(c, refused, error::closed);
+}
+
+void fail_waiting(cell* c, error::code_type why) noexcept {
+  cold* more = c->more.load(sync::memory_order_acquire);
+  if (more == nullptr) return;
+  node* refused = nullptr;
+  {
+    const spin_guard guard(more->lock);
+    while (more->first != nullptr) {
+      waiting_sender* w = unlink_first(more);
+      if (w->is_ask)
+        chain(refused, w->message, w->tag);
+      else
+        wake(w->ticket, outcome_closed);
+    }
+    c->in.lower(inbox::waiters);
+  }
+  drop_unadmitted(c, refused, why);
+}
+
+// Waits for room until the deadline. `text` tells a circle.
+static result wait_for_room(cell* c, node* n, std::uint32_t tag, time_point deadline,
+                            std::string& text) {
+  cold* more = cold_of(c);
+  cell* self = current_cell();
+  cold* mine = self == nullptr ? nullptr : cold_of(self);
+  if (more == nullptr || (self != nullptr && mine == nullptr)) return result::no_memory;
+  waiting_sender w{begin_wait(waiting_for_room), n, tag, false};
+  if (!stand_in_line(c, more, w)) {
+    if (!abandon()) park();  // a cancel was faster; the next look at the control bits finds it
+    return result::again;
+  }
+  const bool edge = self != nullptr && deadline == never;
+  if (edge) {
+    const std::lock_guard guard(graph_mutex);
+    mine->waits_to = c;
+    mine->waits_by = w.ticket;
+    mine->waits_with = type_name(c, tag);
+    if (leads_back(self, c) && leave_line(c, more, w)) {
+      text = describe_circle(self, c, tag);
+      mine->waits_to = nullptr;
+      if (!abandon()) park();
+      return result::circle;
+    }
+  }
+  const std::uint64_t outcome = park(deadline);
+  if (edge) {
+    const std::lock_guard guard(graph_mutex);
+    mine->waits_to = nullptr;
+  }
+  if (outcome == outcome_woken) return result::sent;
+  if (outcome == outcome_closed) return result::closed;
+  leave_line(c, more, w);
+  return outcome == outcome_timeout ? result::timeout : result::cancelled;
+}
+
+static status not_sent(cell* c, node* n, std::uint32_t tag, bool keep, dead_letter reason,
+                       error why) {
+  if (!keep) {
+    count_dead(c, reason);
+    destroy_message(*ops_of(c).types[tag], n, why.code());
+  }
+  return why;
+}
+
+status post_slow(cell* c, node* n, std::uint32_t tag, time_point deadline, bool keep) {
+  for (;;) {
+    switch (c->in.push(n, tag, c->capacity)) {
+      case admitted::first: first_message(c); return {};
+      case admitted::queued: return {};
+      case admitted::closed: return not_sent(c, n, tag, keep, dead_letter::closed, error::closed);
+      case admitted::full: break;
+    }
+    if (current_cell() == c) {
+      const std::string text = std::string("deadlock: ") + name_of(c) + " sends `" +
+                               type_name(c, tag) + "` to itself and its mailbox is full (" +
+                               std::to_string(c->capacity) + ")";
+      return not_sent(c, n, tag, keep, dead_letter::deadlock, error(error::deadlock, text));
+    }
+    bool told = false;
+    try {
+      told = report_cancel();
+    } catch (...) {
+      (void)not_sent(c, n, tag, false, dead_letter::cancelled, error::cancelled);
+      throw;
+    }
+    if (told) return not_sent(c, n, tag, keep, dead_letter::cancelled, error::cancelled);
+    std::string text;
+    switch (wait_for_room(c, n, tag, deadline, text)) {
+      case result::sent: return {};
+      case result::again: break;
+      case result::closed: return not_sent(c, n, tag, keep, dead_letter::closed, error::closed);
+      case result::timeout: return not_sent(c, n, tag, keep, dead_letter::timeout, error::timeout);
+      case result::cancelled: break;  // the next turn reports it
+      case result::circle:
+        return not_sent(c, n, tag, keep, dead_letter::deadlock, error(error::deadlock, text));
+      case result::no_memory: return not_sent(c, n, tag, keep, dead_letter::full, error::no_memory);
+    }
+    if (deadline != never && now() >= deadline)
+      return not_sent(c, n, tag, keep, dead_letter::timeout, error::timeout);
+  }
+}
+
+status try_post(cell* c, node* n, std::uint32_t tag) {
+  switch (c->in.push(n, tag, c->capacity)) {
+    case admitted::first: first_message(c); return {};
+    case admitted::queued: return {};
+    case admitted::closed: return error::closed;
+    case admitted::full: break;
+  }
+  return error::full;
+}
+
+}  // namespace greenroom::detail

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// A stack that something waits on, or an OS thread that waits: the record behind a wait ticket.
+//
+// Records are type-stable: they are recycled, never freed, so a late wake() or cancel() may read
+// one at any time (S3). The state word is `number of the wait << 4 | phase`, or, once decided,
+// `value | phase_notified`: the low four bits of a value are zero.
+//
+//   running --begin_wait--> preparing --(switch away, then publish)--> parked
+//   preparing | parked --wake, one compare-and-swap (S2)--> notified --park returns--> running
+//   running --arm_poke--> mailbox --disarm_poke--> running      (a timed receive)
+//
+// "parked" is stored only after the switch, by the stack that runs next: before it, a waker would
+// resume a stack still in use (S5). A waker that finds "preparing" leaves the value, and the
+// publisher, finding it, makes the fiber runnable again.
+#pragma once
+
+#include "stack_pool.hpp"
+#include "switch.hpp"
+#include "timers.hpp"
+
+#include <greenroom/detail/spin_lock.hpp>
+#include <greenroom/detail/task.hpp>
+
+#include <cstdint>
+
+namespace greenroom::detail {
+
+// The C++ runtime's per-thread exception state; it belongs to the stack (trap: two green threads
+// in catch blocks on one OS thread would swap exceptions).
+struct eh_globals {
+  void* caught = nullptr;
+  unsigned int uncaught = 0;
+};
+
+inline constexpr std::uint64_t phase_running = 0;
+inline constexpr std::uint64_t phase_preparing = 1;
+inline constexpr std::uint64_t phase_parked = 2;
+inline constexpr std::uint64_t phase_notified = 3;
+inline constexpr std::uint64_t phase_mailbox = 4;
+inline constexpr std::uint64_t phase_mask = 15;
+
+struct deadline_timer : timer {
+  fiber* of = nullptr;
+};
+
+struct fiber {
+  // Written by the stack that leaves, read by whoever resumes it.
+  context at;
+  eh_globals eh;
+  int saved_errno = 0;
+  bool is_os_thread = false;
+  bool pooled_stack = false;  // of the default class: may go to a worker's spare list
+
+  // Any thread.
+  sync::atomic<std::uint64_t> state{phase_running};
+  sync::atomic<bool> interruptible{false};
+  sync::atomic<task*> current{nullptr};  // what runs or waits on this stack
+  sync::atomic<const wait_reason*> reason{nullptr};
+  sync::atomic<std::int64_t> deadline_ns{never_ns};
+  sync::atomic<std::uint32_t> os_word{0};   // OS threads sleep on this
+  sync::atomic<scheduler*> owner{nullptr};  // set while it carries a loop of that scheduler
+
+  // The running stack only.
+  std::uint64_t seq = 0;
+  std::uint32_t shields = 0;
+  std::uint32_t swallowed = 0;            // cancels thrown and not obeyed
+  std::int64_t inherited_ns = INT64_MAX;  // deadline of the request that is being handled
+
+  // Owner of the list it stands in.
+  fiber* next = nullptr;
+
+  // Deadline: one lazily re-armed timer for all waits of this fiber (T1).
+  deadline_timer deadline{};
+  spin_lock arm_lock;
+  sync::atomic<std::int64_t> armed_ns{never_ns};
+
+  stack_memory stack{};
+#if defined(GREENROOM_TSAN)
+  void* tsan_fiber = nullptr;
+#endif
+#if defined(GREENROOM_ASAN)
+  void* fake_stack = nullptr;
+#endif
+};
+
+// A record with a stack of at least that size, ready to enter the loop; null and a sentence when
+// memory or the map limit is reached.
+fiber* acquire_fiber(std::size_t stack_size, const char*& why);
+// REQUIRES: suspended for good or never entered (its frames hold nothing alive).
+void release_fiber(fiber* f);
+// A record without a stack, for an OS thread.
+fiber* acquire_os_fiber();
+void release_os_fiber(fiber* f);
+
+// Calls `each` for every record there ever was (for reports); records are only ever added.
+void for_each_fiber(void (*each)(fiber*, void*), void* argument);
+
+}  // namespace greenroom::detail

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a runtime needs of a scheduler: to start one, to ask whether it rests, to stop it.
+#pragma once
+
+#include <greenroom/clock.hpp>
+#include <greenroom/detail/task.hpp>
+
+#include <cstddef>
+
+namespace greenroom::detail {
+
+struct scheduler_settings {
+  unsigned workers = 0;                 // 0: what this process may use (affinity, cgroup quota)
+  std::size_t stack_size = 256u << 10;  // bytes of a green thread's stack unless it asks for more
+  bool overflow_handler = true;         // report stack overflows (SIGSEGV, SIGBUS)
+};
+
+// Null and a sentence when threads or memory are not to be had. Foreign OS threads only.
+scheduler* start_scheduler(const scheduler_settings& how, const char*& why);
+// False: some workers did not come back in time; they are left behind. `recycle`: nothing runs or
+// waits on it any more, so its memory may serve the next. Foreign OS threads only.
+bool stop_scheduler(scheduler* s, time_point deadline, bool recycle);
+// Every worker sleeps, nothing is runnable, and no timer will go off before then.
+bool is_quiet(const scheduler* s, time_point until) noexcept;
+unsigned worker_count(const scheduler* s) noexcept;
+// Of the calling thread, if it is a worker of this one; else a number above all others.
+unsigned worker_index(const scheduler* s) noexcept;
+// True in a process made by fork() from one that had a scheduler.
+bool forked() noexcept;
+
+}  // namespace greenroom::detail

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the scheduler knows of the thing it runs, and what the layer above may ask of it.
+//
+// A task is an actor's cell seen from below. It runs on the stack its worker's loop stands on;
+// if it waits, it keeps that stack (a fiber), and the loop goes on on another one.
+#pragma once
+
+#include <greenroom/detail/sync.hpp>
+#include <greenroom/park.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace greenroom::detail {
+
+class scheduler;
+struct task;
+
+struct task_ops {
+  // Runs what there is to run, on the caller's stack. May wait; must not throw.
+  void (*run)(task*);
+  // Wakes the task if it waits for messages, so that it looks at its control bits and its
+  // deadline. Harmless at any time, also for a task that has ended. Any thread.
+  void (*poke)(task*);
+  // The task cannot be run for want of memory for a stack: end it, saying why.
+  void (*refuse)(task*, const char* why);
+  // The stack size this task asked for; only called when control_big_stack is set.
+  std::size_t (*stack_size)(const task*);
+  // Name (or type name) and id for messages. Async-signal-safe.
+  void (*describe)(const task*, char* name, std::size_t size, std::uint64_t& id);
+};
+
+// Bits of task::control.
+enum : std::uint32_t {
+  control_stop = 1u << 0,       // ends at its next receive
+  control_cancel = 1u << 1,     // ends by unwinding at its next wait
+  control_told = 1u << 2,       // a cancel was reported as a result once
+  control_big_stack = 1u << 3,  // must not run on a stack of the default class
+  control_ended = 1u << 4,      // has ended; what is left is for those who refer to it
+  control_detached = 1u << 5,   // holds an address of itself until it ends; set before the start
+};
+
+struct task {
+  const task_ops* ops = nullptr;
+  // The fiber on which this task waits or has waited since its run began. Written by the running
+  // task; read by whoever cancels it (validated through the fiber's state word, S4).
+  sync::atomic<fiber*> parked{nullptr};
+  sync::atomic<std::uint32_t> control{0};
+};
+
+// The scheduler whose worker runs the caller, or null on a foreign OS thread.
+scheduler* current_scheduler() noexcept;
+// The task that runs on the caller's stack, or null.
+task* current_task() noexcept;
+// The caller's waiter record: its green thread's, or one of the OS thread.
+fiber* current_fiber() noexcept;
+// Makes a task runnable. Any thread. `fresh`: it has never run (children run newest first).
+void schedule(scheduler* where, task* what, bool fresh);
+// Makes a fiber runnable that left by leave(). Any thread; exactly once per leave.
+void schedule_fiber(fiber* f);
+// The scheduler of a fiber.
+scheduler* scheduler_of(const fiber* f) noexcept;
+
+// Makes a task runnable behind all others of its worker.
+void schedule_last(scheduler* where, task* what);
+// The next id in creation order (in blocks per worker).
+std::uint64_t new_actor_id(scheduler* where);
+// True while nobody has decided that wait. Any thread.
+bool still_waiting(const wait_ticket& t) noexcept;
+// The deadline that the calling green thread's asks inherit from the request it handles
+// (nanoseconds of the clock; INT64_MAX: none); returns the one before.
+std::int64_t exchange_inherited_deadline(std::int64_t ns) noexcept;
+std::int64_t inherited_deadline() noexcept;
+// The time as of the worker's last look at the clock; cheap, a little old.
+std::int64_t coarse_now_ns() noexcept;
+
+// Leaves the processor to others. `published` runs on the next stack, when this one can be
+// resumed: it makes the wait visible to wakers, or calls schedule_fiber itself.
+// Only on a green thread.
+void leave(void (*published)(void*), void* argument);
+
+// A deadline for a wait that ends by ops->poke instead of wake(): armed before leave().
+void arm_poke(time_point deadline);
+void disarm_poke();
+
+// Marks the task cancelled and interrupts its wait. Any thread.
+void cancel(task* t);
+
+// A turn counts: true every so often, when a task that could go on should let others run.
+bool slice_over() noexcept;
+
+// For reports: why the fiber waits ("" when it does not).
+const char* reason_of(const fiber* f) noexcept;
+
+// ---- alarms: a call at a time, for the layers above
+
+struct alarm;
+// Calls fire(argument) once, on a worker of `where`, where it must not wait. `generation` tells
+// this use of the (type-stable) alarm from later ones. Null when memory is out.
+struct alarm_handle {
+  alarm* what = nullptr;
+  std::uint64_t generation = 0;
+};
+alarm_handle start_alarm(scheduler* where, time_point when, void (*fire)(void*), void* argument);
+// True: it will not fire, and the argument is the caller's again.
+bool cancel_alarm(const alarm_handle& h);
+
+}  // namespace greenroom::detail

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Waiting, for those who build waits (mailboxes, channels, sockets). Users need none of it.
+//
+// A wait is announced, then parked. Between the two it may already be decided: `wake` from any
+// thread wins or loses against a deadline and against a cancel by one compare-and-swap on the
+// waiter's state word, so exactly one of them decides a wait (S2). A ticket may be kept for ever
+// and fired late: waiter records are never freed and every wait has a new number (S3).
+#pragma once
+
+#include <greenroom/clock.hpp>
+#include <greenroom/config.hpp>
+
+#include <cstdint>
+
+namespace greenroom::detail {
+
+struct fiber;
+
+// Which wait of which green thread (or OS thread). Trivially copyable.
+struct wait_ticket {
+  fiber* who = nullptr;
+  std::uint64_t seq = 0;
+};
+
+// What park() returns when the waker gave no payload. Payload pointers are 16-byte aligned and
+// lie above the first page, so they cannot be mistaken for one of these.
+inline constexpr std::uint64_t outcome_woken = 1u << 4;
+inline constexpr std::uint64_t outcome_timeout = 2u << 4;
+inline constexpr std::uint64_t outcome_cancelled = 3u << 4;
+// Users of park may define their own from here to 255 << 4.
+inline constexpr std::uint64_t outcome_first_free = 4u << 4;
+
+// Why a green thread waits, as dumps and shutdown reports show it.
+struct wait_reason {
+  const char* text;
+};
+
+// Announces a wait of the calling green or OS thread; wake() may succeed from now on.
+// An interruptible wait ends with outcome_cancelled when its actor is cancelled.
+// Must be followed by exactly one park() or by an abandon() that returns true.
+wait_ticket begin_wait(const wait_reason& reason, bool interruptible = true);
+
+// Parks until the announced wait is decided; returns the payload or an outcome. Never throws.
+std::uint64_t park(time_point deadline = never);
+
+// Takes an announced wait back without parking. False: somebody decided it already; then park()
+// must be called and returns at once with the value.
+bool abandon();
+
+// Any thread. True when this call decided the wait.
+bool wake(wait_ticket ticket, std::uint64_t value = outcome_woken);
+
+// Throws `cancelled` when a cancel is due and may be thrown here: not under a shield, and not
+// while an exception unwinds this stack.
+void throw_if_cancelled();
+
+// For waits that have a result: true when a cancel is due and this result should report it as
+// error::cancelled. Only once: when it was reported before, throws `cancelled`.
+bool report_cancel();
+
+}  // namespace greenroom::detail

@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: Apache-2.0
+// The worker's loop and the switch between stacks.
+//
+// The loop is a function without state of its own that any pooled stack can carry; it reads its
+// worker afresh after everything that may wait. A task runs directly on the loop's stack. If it
+// waits, it keeps that stack and a spare one's loop goes on; when it ends after that, it returns
+// into the loop beneath it, which is then the loop of the worker it stands on (S7).
+#include "scheduler.hpp"
+
+#include <cerrno>
+#include <cxxabi.h>
+#include <exception>
+
+#if defined(GREENROOM_ASAN)
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+#if defined(GREENROOM_TSAN)
+#include <sanitizer/tsan_interface.h>
+#endif
+
+namespace greenroom::detail {
+
+// Runs on the stack just entered: what the stack that was left wants done now that it can be
+// resumed by others (S5).
+GREENROOM_INLINE_WORKER_CODE static void arrive(worker* w) {
+  if (fiber* f = w->yielded) {  // the commonest one, without a call
+    w->yielded = nullptr;
+    w->home->push_back(w, reinterpret_cast<runnable>(f) | 1);
+    return;
+  }
+  if (auto* published = w->published) {
+    w->published = nullptr;
+    published(w->published_argument);
+  }
+}
+
+// Inlined into the few functions that wait: a return into another green thread's frame is
+// mispredicted when the two wait at different places, so there should be as few as can be.
+GREENROOM_INLINE_WORKER_CODE static worker* switch_here(worker* w, fiber* to,
+                                                        void (*published)(void*), void* argument) {
+  fiber* from = w->current;
+  from->eh = *w->eh;
+  from->saved_errno = *w->error_number;
+  *w->eh = to->eh;
+  *w->error_number = to->saved_errno;
+  w->current = to;
+  w->published = published;
+  w->published_argument = argument;
+#if defined(GREENROOM_ASAN)
+  __sanitizer_start_switch_fiber(&from->fake_stack, to->stack.low, to->stack.size);
+#endif
+#if defined(GREENROOM_TSAN)
+  __tsan_release(from);  // acquired by whoever frees this stack
+  // Flag 1: no synchronisation, so that races between green threads of one worker are seen.
+  __tsan_switch_to_fiber(to->tsan_fiber, 1);
+#endif
+  w = jump(&from->at, &to->at, w);
+#if defined(GREENROOM_TSAN)
+  __tsan_acquire(from);  // released by schedule_fiber()
+#endif
+#if defined(GREENROOM_ASAN)
+  __sanitizer_finish_switch_fiber(from->fake_stack, nullptr, nullptr);
+#endif
+  arrive(w);
+  return w;
+}
+
+GREENROOM_NOINLINE GREENROOM_WORKER_CODE void switch_to(worker* w, fiber* to,
+                                                        void (*published)(void*), void* argument) {
+  switch_here(w, to, published, argument);
+}
+
+GREENROOM_WORKER_CODE void give_spare(void* argument) {
+  worker* w = this_worker();
+  auto* f = static_cast<fiber*>(argument);
+  if (f->is_os_thread) return;
+  f->owner.store(nullptr, sync::memory_order_relaxed);
+  if (!f->pooled_stack || w->spares >= worker::spare_max) {
+    release_fiber(f);
+    return;
+  }
+  f->next = w->spare;
+  w->spare = f;
+  ++w->spares;
+}
+
+// Makes sure that a wait finds a stack to go on with. False: there is none to be had.
+GREENROOM_WORKER_CODE static bool stock_spare(worker* w, const char*& why) {
+  if (GREENROOM_LIKELY(w->spare != nullptr)) return true;
+  fiber* f = acquire_fiber(w->home->stack_size(), why);
+  if (f == nullptr) return false;
+  f->pooled_stack = true;
+  f->next = nullptr;
+  w->spare = f;
+  w->spares = 1;
+  return true;
+}
+
+GREENROOM_WORKER_CODE fiber* take_spare(worker* w) {
+  fiber* f = w->spare;
+  if (GREENROOM_UNLIKELY(f == nullptr)) {
+    const char* why = "";
+    if (!stock_spare(w, why)) fatal(why);
+    f = w->spare;
+  }
+  w->spare = f->next;
+  --w->spares;
+  f->owner.store(w->home, sync::memory_order_relaxed);
+  return f;
+}
+
+GREENROOM_NOINLINE static void run_here(task* t) { t->ops->run(t); }
+
+// A task that asked for a bigger stack starts on one; the loop moves over to it and moves back
+// when the task has ended there.
+GREENROOM_COLD GREENROOM_WORKER_CODE static void move_to_big_stack(worker* w, task* t) {
+  const char* why = "";
+  fiber* f = acquire_fiber(t->ops->stack_size(t), why);
+  if (f == nullptr) {
+    t->ops->refuse(t, why);
+    return;
+  }
+  f->pooled_stack = false;
+  f->owner.store(w->home, sync::memory_order_relaxed);
+  w->hand_over = reinterpret_cast<runnable>(t);
+  switch_to(w, f, give_spare, w->current);
+}
+
+GREENROOM_WORKER_CODE static void run_task(task* t) {
+#if defined(GREENROOM_TSAN)
+  __tsan_acquire(t);  // released by schedule(); the pick may have been made on another stack
+#endif
+  worker* w = this_worker();
+  const char* why = "";
+  if (GREENROOM_UNLIKELY(!stock_spare(w, why))) {
+    t->ops->refuse(t, why);
+    return;
+  }
+  if (GREENROOM_UNLIKELY((t->control.load(sync::memory_order_relaxed) & control_big_stack) != 0) &&
+      w->current->pooled_stack) {
+    move_to_big_stack(w, t);
+    return;
+  }
+  w->current->current.store(t, sync::memory_order_release);
+  run_here(t);
+  w = this_worker();
+  fiber* f = w->current;
+  f->current.store(nullptr, sync::memory_order_relaxed);
+  f->shields = 0;
+  f->swallowed = 0;
+}
+
+GREENROOM_NOINLINE GREENROOM_WORKER_CODE void run_loop() {
+  for (;;) {
+    worker* w = this_worker();
+    runnable r = w->hand_over;
+    w->hand_over = 0;
+    if (r == 0) {
+      if (GREENROOM_UNLIKELY(!w->current->pooled_stack)) {  // back to a stack of the default class
+        switch_to(w, take_spare(w), give_spare, w->current);
+        continue;
+      }
+      r = w->home->pick(w);
+    }
+    if (r == 0) r = w->home->wait_for_work(w);
+    if (r == 0) {  // the scheduler stops
+#if defined(GREENROOM_TSAN)
+      __tsan_release(w->home);  // acquired by stop()
+#endif
+      switch_to(w, w->os_fiber, give_spare, w->current);
+      continue;
+    }
+    if ((r & 1) != 0) {
+      switch_here(w, reinterpret_cast<fiber*>(r & ~runnable{1}), give_spare, w->current);
+    } else {
+      run_task(reinterpret_cast<task*>(r));
+    }
+  }
+}
+
+// What lies nearest: the one just woken, then who waits longest, then the newest child. Returns 0
+// also when it is time for a fair pick, which only a loop may do (the netpoller keeps things on
+// the stack it is called on).
+GREENROOM_INLINE_WORKER_CODE static runnable nearest(worker* w) {
+  if (GREENROOM_UNLIKELY(++w->tick % worker::fair_every == 0)) return 0;
+  if (w->lifo.load(sync::memory_order_relaxed) != 0) {
+    if (GREENROOM_LIKELY(++w->lifo_streak < worker::lifo_streak_max)) {
+      // acquire: pairs with the exchange of the pusher. A thief may have been faster.
+      if (const runnable r = w->lifo.exchange(0, sync::memory_order_acq_rel)) return r;
+    } else if (const runnable r = w->ready.pop()) {
+      w->lifo_streak = 0;
+      return r;
+    } else if (const runnable c = w->fresh.pop_newest()) {
+      w->lifo_streak = 0;
+      return c;
+    } else if (const runnable l = w->lifo.exchange(0, sync::memory_order_acq_rel)) {
+      w->lifo_streak = 0;
+      return l;
+    }
+  }
+  w->lifo_streak = 0;
+  if (const runnable r = w->ready.pop()) return r;
+  return w->fresh.pop_newest();
+}
+
+GREENROOM_NOINLINE GREENROOM_WORKER_CODE void leave(void (*published)(void*), void* argument) {
+  worker* w = this_worker();
+  const runnable r = nearest(w);
+  fiber* to;
+  if ((r & 1) != 0) {
+    to = reinterpret_cast<fiber*>(r & ~runnable{1});
+    if (GREENROOM_UNLIKELY(to == w->current)) {  // we were made runnable meanwhile: by a yield
+      fatal("a green thread that runs stood in a run queue");
+    }
+  } else {
+    w->hand_over = r;
+    to = take_spare(w);
+  }
+  switch_here(w, to, published, argument);
+}
+
+GREENROOM_INLINE_WORKER_CODE static bool is_cancelled(const worker* w) {
+  const task* t = w->current->current.load(sync::memory_order_relaxed);
+  return GREENROOM_UNLIKELY(t != nullptr &&
+                            (t->control.load(sync::memory_order_relaxed) & control_cancel) != 0);
+}
+
+// The caller's green thread goes behind all others. False: it should look at its cancel.
+GREENROOM_NOINLINE GREENROOM_WORKER_CODE bool let_others_run(worker* w) {
+  if (is_cancelled(w)) return false;
+  const runnable r = nearest(w);
+  if ((r & 1) != 0) {
+    w->yielded = w->current;
+    w = switch_here(w, reinterpret_cast<fiber*>(r & ~runnable{1}), nullptr, nullptr);
+  } else if (r != 0 || w->tick % worker::fair_every == 0) {
+    w->hand_over = r;
+    w->yielded = w->current;
+    w = switch_here(w, take_spare(w), nullptr, nullptr);
+  }  // else there is nobody else here
+  return !is_cancelled(w);
+}
+
+// ---- picking
+
+GREENROOM_WORKER_CODE runnable scheduler::pick(worker* w) {
+  // A wait or a yield that met the fair tick has come here for it; only a loop may do it.
+  if (w->tick % worker::fair_every != 0)
+    if (const runnable r = nearest(w)) return r;
+  ++w->tick;
+  return pick_fair(w);
+}
+
+// Every so often: what came from outside, timers, I/O, and the oldest child.
+GREENROOM_WORKER_CODE runnable scheduler::pick_fair(worker* w) {
+  w->ticks_seen.store(w->tick, sync::memory_order_relaxed);
+  w->coarse_now = now().time_since_epoch().count();
+  if (w->clock.earliest() <= w->coarse_now) w->clock.expire(w->coarse_now);
+  if (poller_ && poller_->has_work() && !polling_.load(sync::memory_order_relaxed) &&
+      !polling_.exchange(true, sync::memory_order_acquire)) {
+    poller_->poll(duration::zero());
+    polling_.store(false, sync::memory_order_release);
+  }
+  if (const runnable r = take_injected(w)) return r;
+  // The oldest child only when it may have waited long: each one taken out of turn starts a
+  // subtree beside the one that runs, whose parents hold stacks meanwhile.
+  if (w->coarse_now - w->oldest_taken >= worker::fresh_wait_max_ns) {
+    w->oldest_taken = w->coarse_now;
+    runnable oldest = 0;
+    if (spilled_.try_dequeue(oldest) || w->fresh.steal(&oldest, 1) != 0) return oldest;
+  }
+  if (const runnable r = w->ready.pop()) return r;
+  if (const runnable r = w->lifo.exchange(0, sync::memory_order_acq_rel)) return r;
+  if (const runnable r = w->fresh.pop_newest()) return r;
+  return take_spilled(w);
+}
+
+// Children keep being children: behind those that run, newest first.
+GREENROOM_WORKER_CODE void scheduler::keep_fresh(worker* w, std::size_t from, std::size_t n) {
+  for (std::size_t i = from; i < n; ++i)
+    if (!w->fresh.push(w->moving[i])) spilled_.enqueue(w->moving[i]);
+}
+
+GREENROOM_WORKER_CODE runnable scheduler::take_spilled(worker* w) {
+  const std::size_t n = spilled_.try_dequeue_bulk(w->moving, fresh_share_max);
+  if (n == 0) return 0;
+  keep_fresh(w, 1, n);
+  return w->moving[0];
+}
+
+// A share of the injector: one to run, some for our own ring.
+GREENROOM_WORKER_CODE runnable scheduler::take_injected(worker* w) {
+  constexpr std::size_t share_max = 32;
+  runnable got[share_max];
+  std::size_t share = injector_.size_approx() / workers_ + 1;
+  if (share > share_max) share = share_max;
+  const std::uint32_t room = run_ring::size - w->ready.length();
+  if (share > room) share = room == 0 ? 1 : room;
+  const std::size_t n = injector_.try_dequeue_bulk(tokens_[w->index], got, share);
+  for (std::size_t i = 1; i < n; ++i)
+    if (!w->ready.push(got[i])) injector_.enqueue(got[i]);
+  return n == 0 ? 0 : got[0];
+}
+
+GREENROOM_WORKER_CODE runnable scheduler::steal(worker* w) {
+  runnable* const got = w->moving;
+  w->random ^= w->random << 13;
+  w->random ^= w->random >> 17;
+  w->random ^= w->random << 5;
+  const unsigned first = w->random % workers_;
+  for (unsigned k = 0; k < workers_; ++k) {
+    worker& victim = all_[(first + k) % workers_];
+    if (&victim == w) continue;
+    std::uint32_t n = victim.ready.steal(got);
+    if (n == 0) {
+      n = victim.fresh.steal(got, fresh_share_max);
+      keep_fresh(w, 1, n);
+      if (n != 0) return got[0];
+      // The slot last: its owner is likely to run it next, unless it is stuck.
+      if (const runnable r = victim.lifo.exchange(0, sync::memory_order_acq_rel)) return r;
+      continue;
+    }
+    for (std::uint32_t i = 1; i < n; ++i)
+      if (!w->ready.push(got[i])) injector_.enqueue(got[i]);
+    return got[0];
+  }
+  return 0;
+}
+
+bool scheduler::work_somewhere(const worker* w) const {
+  if (injector_.size_approx() != 0 || spilled_.size_approx() != 0) return true;
+  if (stop_.load(sync::memory_order_acquire)) return true;
+  for (unsigned i = 0; i < workers_; ++i) {
+    const worker& v = all_[i];
+    if (v.ready.length() != 0 || v.fresh.length() != 0) return true;
+    if (&v == w && v.lifo.load(sync::memory_order_acquire) != 0) return true;
+  }
+  return false;
+}
+
+// ---- sleeping
+
+GREENROOM_WORKER_CODE runnable scheduler::wait_for_work(worker* w) {
+  constexpr int search_rounds = 2;
+  for (;;) {
+    if (!w->searching && workers_ > 1)
+      w->searching = idle_.start_searching(workers_ - idle_.count());
+    runnable r = 0;
+    for (int round = 0; r == 0 && w->searching && round < search_rounds; ++round) {
+      r = take_injected(w);
+      if (r == 0) r = take_spilled(w);
+      if (r == 0) r = steal(w);
+    }
+    if (w->searching) {
+      w->searching = false;
+      const bool last = idle_.stop_searching();
+      if (r != 0 && last) {
+        const unsigned next = idle_.claim_one();
+        if (next != idle_set::nobody) wake_worker(next);
+      }
+    }
+    if (r == 0) r = pick_fair(w);
+    if (r != 0) return r;
+    if (stop_.load(sync::memory_order_acquire)) return 0;
+    sleep(w);
+  }
+}
+
+// Announce, look again, sleep (S1, idle_set.hpp).
+GREENROOM_WORKER_CODE void scheduler::sleep(worker* w) {
+  w->ticks_seen.store(++w->tick, sync::memory_order_relaxed);
+  idle_.announce(w->index);
+  bool awake = work_somewhere(w);
+  const std::int64_t until = w->clock.earliest();
+  if (!awake && poller_ && poller_->has_work() &&
+      !polling_.exchange(true, sync::memory_order_acq_rel)) {
+    // seq_cst: whoever wakes us either sees this or has raised the wake word before we read it.
+    // An exchange, for an emulator (QEMU 7.2 for 64-bit ARM) lets a load pass such a store.
+    w->in_poller.exchange(true, sync::memory_order_seq_cst);
+    if (w->wake_word.load(sync::memory_order_seq_cst) == 0) {
+      duration longest = duration::max();
+      if (until != never_ns) {
+        longest = duration(until - now().time_since_epoch().count());
+        if (longest < duration::zero()) longest = duration::zero();
+      }
+      poller_->poll(longest);
+    }
+    w->in_poller.store(false, sync::memory_order_release);
+    polling_.store(false, sync::memory_order_release);
+    awake = true;
+  }
+  if (!awake) {
+    while (w->wake_word.load(sync::memory_order_acquire) == 0) {
+      sync::futex_wait(&w->wake_word, 0, until == never_ns ? -1 : until);
+      if (until != never_ns && now().time_since_epoch().count() >= until) break;
+    }
+  }
+  if (!idle_.retract(w->index)) {
+    // Claimed: the claimer raises the wake word, now or in a moment.
+    while (w->wake_word.exchange(0, sync::memory_order_acq_rel) == 0) sync::relax();
+    w->searching = true;
+  } else {
+    // Not claimed, but an earlier timer or a stop may have raised it: both are looked at next.
+    w->wake_word.exchange(0, sync::memory_order_acq_rel);
+  }
+}
+
+void scheduler::wake_worker(unsigned i) {
+  worker& w = all_[i];
+  // An exchange, not a store: of two wakers whose ones fall together the worker sees both, what
+  // the first of them did (a stop, a timer) included.
+  w.wake_word.exchange(1, sync::memory_order_seq_cst);
+  if (w.in_poller.load(sync::memory_order_seq_cst))
+    poller_->interrupt();
+  else
+    sync::futex_wake(&w.wake_word, 1);
+}
+
+void scheduler::want_poller() {
+  if (polling_.load(sync::memory_order_seq_cst)) return;
+  sync::fence_seq_cst();
+  const unsigned i = idle_.claim_one();
+  if (i != idle_set::nobody) wake_worker(i);
+}
+
+bool scheduler::quiet(time_point until) const {
+  if (injector_.size_approx() != 0) return false;
+  if (idle_.count() != workers_) return false;
+  for (unsigned i = 0; i < workers_; ++i)
+    if (all_[i].clock.earliest() < until.time_since_epoch().count()) return false;
+  return !work_somewhere(nullptr);
+}
+
+}  // namespace greenroom::detail
+
+extern "C" [[noreturn]] GREENROOM_CALLED_BY_ASSEMBLY GREENROOM_NOINLINE GREENROOM_WORKER_CODE void
+greenroom_stack_main(greenroom::detail::worker* w) {
+#if defined(GREENROOM_ASAN)
+  __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);
+#endif
+#if defined(GREENROOM_TSAN)
+  __tsan_acquire(w->current);
+#endif
+  greenroom::detail::arrive(w);
+  greenroom::detail::run_loop();
+  std::terminate();
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// A stream over a socket, and the few calls with which sockets are made.
+#pragma once
+
+#include "descriptor.hpp"
+
+#include <greenroom/net.hpp>
+
+#include <memory>
+#include <string>
+#include <sys/socket.h>
+
+namespace greenroom::detail {
+
+class socket_stream final : public stream {
+ public:
+  socket_stream(descriptor* d, std::string peer) noexcept : d_(d), peer_(std::move(peer)) {}
+  ~socket_stream() override { descriptor::dispose(d_); }
+
+  std::expected<std::size_t, error> read_some(std::span<char> into) override;
+  std::expected<std::size_t, error> write_some(
+      std::span<const std::span<const char>> pieces) override;
+  void shutdown_write() override;
+  void close() override;
+  void deadline(time_point when) override;
+  std::string peer_name() const override { return peer_; }
+
+ private:
+  error refused_entry(const descriptor::visit& visit, const char* doing) const;
+  error failed(std::string_view doing, int number) const;
+
+  descriptor* d_;
+  std::string peer_;
+  sync::atomic<std::int64_t> deadline_ns_{never.time_since_epoch().count()};
+  sync::atomic<bool> write_is_shut_{false};
+};
+
+// A non-blocking socket or a negative errno value.
+int make_socket(int family) noexcept;
+void set_no_delay(int fd) noexcept;
+
+// The stream of a connected socket; `doing` and `peer` are for the error's text.
+std::expected<std::unique_ptr<stream>, error> stream_of(int fd, bool is_tcp, std::string_view doing,
+                                                        std::string peer);
+// Connects: `fd` is taken over in any case.
+std::expected<std::unique_ptr<stream>, error> connect_socket(int fd, const sockaddr* to,
+                                                             socklen_t size, bool is_tcp,
+                                                             std::string peer, time_point deadline);
+
+}  // namespace greenroom::detail

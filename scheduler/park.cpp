@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+// begin_wait, park, wake: how a green thread (or an OS thread) waits, and how waits end.
+#include "scheduler.hpp"
+
+#include <greenroom/green_thread.hpp>
+
+#include <exception>
+
+#if defined(GREENROOM_TSAN)
+#include <sanitizer/tsan_interface.h>
+#endif
+
+namespace greenroom::detail {
+
+namespace {
+
+// A wait with a deadline, in clean-up while its actor is being cancelled, lasts at most that long;
+// one without a deadline is not cut short.
+constexpr duration cleanup_wait_max = std::chrono::seconds(5);
+// After that many swallowed cancels a green thread is parked for good and reported as a survivor.
+constexpr std::uint32_t swallowed_cancels_max = 1000;
+
+constexpr wait_reason parked_for_good{"swallows its cancel for ever (parked for good)"};
+
+bool is_waiting(std::uint64_t state) noexcept {
+  const std::uint64_t phase = state & phase_mask;
+  return phase == phase_preparing || phase == phase_parked;
+}
+
+void make_runnable(fiber* f) {
+  if (f->is_os_thread) {
+    // release: pairs with the acquire in park_os_thread.
+    f->os_word.store(1, sync::memory_order_release);
+    sync::futex_wake(&f->os_word, 1);
+    return;
+  }
+  schedule_fiber(f);
+}
+
+bool decide(fiber* f, std::uint64_t seen, std::uint64_t value) {
+  // acq_rel: S2. Publishes the waker's writes to the waiter, and sees the waiter's.
+  while (is_waiting(seen)) {
+    const std::uint64_t number = seen >> 4;
+    if (f->state.compare_exchange_strong(seen, value | phase_notified, sync::memory_order_acq_rel,
+                                         sync::memory_order_acquire)) {
+      if ((seen & phase_mask) == phase_parked) make_runnable(f);
+      return true;
+    }
+    if (!is_waiting(seen) || seen >> 4 != number) return false;
+  }
+  return false;
+}
+
+// The `published` action of park (S5).
+GREENROOM_WORKER_CODE void publish_parked(void* argument) {
+  auto* f = static_cast<fiber*>(argument);
+  std::uint64_t seen = f->state.load(sync::memory_order_relaxed);
+  while ((seen & phase_mask) == phase_preparing) {
+    const std::uint64_t parked = (seen & ~phase_mask) | phase_parked;
+    // seq_cst: ordered before the look at the control bits, as cancel() sets them before it
+    // looks at the state; one of the two sees the other.
+    if (f->state.compare_exchange_strong(seen, parked, sync::memory_order_seq_cst)) {
+      task* t = f->current.load(sync::memory_order_relaxed);
+      if (GREENROOM_UNLIKELY(t != nullptr &&
+                             (t->control.load(sync::memory_order_seq_cst) & control_cancel)) &&
+          f->interruptible.load(sync::memory_order_relaxed))
+        decide(f, parked, outcome_cancelled);
+      return;
+    }
+  }
+  schedule_fiber(f);  // decided meanwhile
+}
+
+std::uint64_t take_value(fiber* f) {
+  const std::uint64_t value = f->state.load(sync::memory_order_acquire);  // S2
+  GREENROOM_ASSERT((value & phase_mask) == phase_notified);
+  f->reason.store(nullptr, sync::memory_order_relaxed);
+  f->state.store(phase_running, sync::memory_order_relaxed);
+  return value & ~phase_mask;
+}
+
+std::uint64_t park_os_thread(fiber* f, time_point deadline) {
+  const std::int64_t until = deadline == never ? -1 : deadline.time_since_epoch().count();
+  std::uint64_t seen = f->state.load(sync::memory_order_acquire);
+  const std::uint64_t parked = (seen & ~phase_mask) | phase_parked;
+  f->os_word.store(0, sync::memory_order_relaxed);
+  if (is_waiting(seen) &&
+      f->state.compare_exchange_strong(seen, parked, sync::memory_order_acq_rel)) {
+    while (f->os_word.load(sync::memory_order_acquire) == 0) {
+      sync::futex_wait(&f->os_word, 0, until);
+      if (until >= 0 && now().time_since_epoch().count() >= until) {
+        // Loses against a waker that was faster; then its wake-up is on the way.
+        seen = parked;
+        if (f->state.compare_exchange_strong(seen, outcome_timeout | phase_notified,
+                                             sync::memory_order_acq_rel))
+          return take_value(f);
+        while (f->os_word.load(sync::memory_order_acquire) == 0)
+          sync::futex_wait(&f->os_word, 0, -1);
+      }
+    }
+  }
+  return take_value(f);
+}
+
+// Arms the fiber's one timer for `when` unless it will fire earlier anyway (T1).
+void arm_deadline(fiber* f, std::int64_t when) {
+  f->deadline_ns.store(when, sync::memory_order_relaxed);
+  // Ordered against fire_deadline, which takes the mark away before it looks at the deadline.
+  sync::fence_seq_cst();
+  if (f->armed_ns.load(sync::memory_order_relaxed) <= when) return;
+  const spin_guard guard(f->arm_lock);
+  if (f->armed_ns.load(sync::memory_order_relaxed) <= when) return;
+  if (timers* home = f->deadline.home.load(sync::memory_order_relaxed)) home->cancel(&f->deadline);
+  f->armed_ns.store(when, sync::memory_order_relaxed);
+  f->owner.load(sync::memory_order_relaxed)->arm(&f->deadline, when);
+}
+
+}  // namespace
+
+// The fiber's timer went off: ends the wait if it is due, or looks again later (T1).
+void fire_deadline(timer* t, std::int64_t now_ns) {
+  fiber* f = static_cast<deadline_timer*>(t)->of;
+  {
+    const spin_guard guard(f->arm_lock);
+    f->armed_ns.store(never_ns, sync::memory_order_relaxed);
+  }
+  sync::fence_seq_cst();
+  const std::uint64_t seen = f->state.load(sync::memory_order_acquire);
+  const std::int64_t due = f->deadline_ns.load(sync::memory_order_relaxed);
+  const bool mailbox = (seen & phase_mask) == phase_mailbox;
+  if (due == never_ns || (!mailbox && !is_waiting(seen))) return;
+  if (due > now_ns) {
+    const spin_guard guard(f->arm_lock);
+    scheduler* s = f->owner.load(sync::memory_order_relaxed);
+    if (s == nullptr || f->armed_ns.load(sync::memory_order_relaxed) <= due) return;
+    if (timers* home = f->deadline.home.load(sync::memory_order_relaxed))
+      home->cancel(&f->deadline);
+    f->armed_ns.store(due, sync::memory_order_relaxed);
+    s->arm(&f->deadline, due);
+  } else if (mailbox) {
+    task* waiting = f->current.load(sync::memory_order_acquire);
+    if (waiting != nullptr) waiting->ops->poke(waiting);
+  } else {
+    decide(f, seen, outcome_timeout);
+  }
+}
+
+wait_ticket begin_wait(const wait_reason& reason, bool interruptible) {
+  fiber* f = current_fiber();
+  GREENROOM_ASSERT((f->state.load(sync::memory_order_relaxed) & phase_mask) == phase_running);
+  ++f->seq;
+  f->reason.store(&reason, sync::memory_order_relaxed);
+  f->interruptible.store(
+      interruptible && f->shields == 0 && (f->is_os_thread || std::uncaught_exceptions() == 0),
+      sync::memory_order_relaxed);
+  if (task* t = f->current.load(sync::memory_order_relaxed))
+    if (t->parked.load(sync::memory_order_relaxed) != f)
+      t->parked.store(f, sync::memory_order_release);  // S4: cancel() finds us
+  // release: a waker or canceller that sees the number sees the fields above.
+  f->state.store((f->seq << 4) | phase_preparing, sync::memory_order_release);
+  return {f, f->seq};
+}
+
+std::uint64_t park(time_point deadline) {
+  fiber* f = current_fiber();
+  if (f->is_os_thread) return park_os_thread(f, deadline);
+  if ((f->state.load(sync::memory_order_relaxed) & phase_mask) == phase_notified)
+    return take_value(f);
+  task* t = f->current.load(sync::memory_order_relaxed);
+  if (GREENROOM_UNLIKELY(t != nullptr &&
+                         (t->control.load(sync::memory_order_relaxed) & control_cancel))) {
+    const std::uint64_t seen = f->state.load(sync::memory_order_acquire);
+    if (f->interruptible.load(sync::memory_order_relaxed)) {
+      if (decide(f, seen, outcome_cancelled)) return take_value(f);
+    } else {
+      const time_point limit = deadline_after(cleanup_wait_max);
+      if (limit < deadline && deadline != never) deadline = limit;
+    }
+  }
+  const bool timed = deadline != never;
+  if (timed) arm_deadline(f, deadline.time_since_epoch().count());
+#if defined(GREENROOM_TSAN)
+  __tsan_release(&f->state);  // the publisher is another fiber of this OS thread
+#endif
+  leave(publish_parked, f);
+  if (timed) f->deadline_ns.store(never_ns, sync::memory_order_relaxed);
+  return take_value(f);
+}
+
+bool abandon() {
+  fiber* f = current_fiber();
+  std::uint64_t seen = f->state.load(sync::memory_order_relaxed);
+  // acquire on failure: S2, the value is collected next.
+  if ((seen & phase_mask) == phase_preparing &&
+      f->state.compare_exchange_strong(seen, phase_running, sync::memory_order_acq_rel,
+                                       sync::memory_order_acquire)) {
+    f->reason.store(nullptr, sync::memory_order_relaxed);
+    return true;
+  }
+  return false;
+}
+
+bool wake(wait_ticket ticket, std::uint64_t value) {
+  const std::uint64_t seen = ticket.who->state.load(sync::memory_order_acquire);
+  if (seen >> 4 != ticket.seq || !is_waiting(seen)) return false;
+  return decide(ticket.who, seen, value);
+}
+
+void arm_poke(time_point deadline) {
+  fiber* f = current_fiber();
+  ++f->seq;
+  f->state.store((f->seq << 4) | phase_mailbox, sync::memory_order_release);
+  arm_deadline(f, deadline.time_since_epoch().count());
+}
+
+void disarm_poke() {
+  fiber* f = current_fiber();
+  f->deadline_ns.store(never_ns, sync::memory_order_relaxed);
+  f->state.store(phase_running, sync::memory_order_release);
+}
+
+// ---- cancel
+
+void cancel(task* t) {
+  // seq_cst: before the look at the fiber, see publish_parked.
+  t->control.fetch_or(control_cancel, sync::memory_order_seq_cst);
+  t->ops->poke(t);
+  fiber* f = t->parked.load(sync::memory_order_seq_cst);
+  if (f == nullptr) return;
+  // S4: the number read first; if the fiber then still belongs to t and the compare-and-swap
+  // finds that number, the wait was t's all the time between.
+  const std::uint64_t seen = f->state.load(sync::memory_order_seq_cst);
+  if (!is_waiting(seen) || !f->interruptible.load(sync::memory_order_relaxed)) return;
+  if (f->current.load(sync::memory_order_seq_cst) != t) return;
+  decide(f, seen, outcome_cancelled);
+}
+
+static bool cancel_due(const fiber* f, const task* t) {
+  return GREENROOM_UNLIKELY((t->control.load(sync::memory_order_relaxed) & control_cancel) != 0) &&
+         f->shields == 0 && std::uncaught_exceptions() == 0;
+}
+
+GREENROOM_COLD static void throw_cancelled(fiber* f) {
+  if (++f->swallowed > swallowed_cancels_max) {
+    for (;;) {
+      begin_wait(parked_for_good, false);
+      park();
+    }
+  }
+  throw cancelled{};
+}
+
+void throw_if_cancelled() {
+  fiber* f = current_fiber();
+  task* t = f->current.load(sync::memory_order_relaxed);
+  if (t != nullptr && cancel_due(f, t)) throw_cancelled(f);
+}
+
+bool report_cancel() {
+  fiber* f = current_fiber();
+  task* t = f->current.load(sync::memory_order_relaxed);
+  if (t == nullptr || !cancel_due(f, t)) return false;
+  if ((t->control.fetch_or(control_told, sync::memory_order_relaxed) & control_told) != 0)
+    throw_cancelled(f);
+  return true;
+}
+
+bool still_waiting(const wait_ticket& t) noexcept {
+  const std::uint64_t seen = t.who->state.load(sync::memory_order_acquire);
+  return is_waiting(seen) && seen >> 4 == t.seq;
+}
+
+std::int64_t exchange_inherited_deadline(std::int64_t ns) noexcept {
+  fiber* f = current_fiber();
+  const std::int64_t before = f->inherited_ns;
+  f->inherited_ns = ns;
+  return before;
+}
+
+std::int64_t inherited_deadline() noexcept { return current_fiber()->inherited_ns; }
+
+const char* reason_of(const fiber* f) noexcept {
+  const wait_reason* r = f->reason.load(sync::memory_order_relaxed);
+  return r == nullptr ? "" : r->text;
+}
+
+}  // namespace greenroom::detail
+
+namespace greenroom {
+
+shield::shield() noexcept { ++detail::current_fiber()->shields; }
+shield::~shield() { --detail::current_fiber()->shields; }
+
+bool cancel_requested() noexcept {
+  const detail::task* t = detail::current_task();
+  return t != nullptr &&
+         (t->control.load(detail::sync::memory_order_relaxed) & detail::control_cancel) != 0;
+}
+
+}  // namespace greenroom

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// A worker's timers: a heap behind a spin lock, so that other threads can arm, cancel and run
+// them. Most deadlines never fire: a fiber's one timer stays armed while its deadlines move later
+// and is looked at again only when it fires (T1), so an ask with a deadline costs no heap work.
+//
+// Lock order: fiber::arm_lock before timers::lock_. No callback runs under lock_.
+#pragma once
+
+#include "timer_heap.hpp"
+
+#include <greenroom/clock.hpp>
+#include <greenroom/detail/spin_lock.hpp>
+
+#include <cstdint>
+
+namespace greenroom::detail {
+
+inline constexpr std::int64_t never_ns = INT64_MAX;
+
+class timers;
+
+struct timer : timer_node {
+  // Runs on the worker whose heap it stood in, off the lock. May arm the timer again.
+  void (*fire)(timer*, std::int64_t now_ns) = nullptr;
+  sync::atomic<timers*> home{nullptr};
+};
+
+class timers {
+ public:
+  static constexpr int batch_max = 64;
+
+  // REQUIRES: t stands in no heap. True when it is the earliest now.
+  bool arm(timer* t, std::int64_t when_ns);
+  // False: it is not there (it fired, or is about to).
+  bool cancel(timer* t);
+  // Runs what is due, at most batch_max; returns how many ran.
+  int expire(std::int64_t now_ns);
+  // Any thread; never_ns when there is none.
+  [[nodiscard]] std::int64_t earliest() const noexcept {
+    return earliest_.load(sync::memory_order_acquire);
+  }
+
+ private:
+  void publish_earliest() GREENROOM_REQUIRES(lock_);
+
+  spin_lock lock_;
+  timer_heap heap_ GREENROOM_GUARDED_BY(lock_);
+  sync::atomic<std::int64_t> earliest_{never_ns};
+};
+
+}  // namespace greenroom::detail

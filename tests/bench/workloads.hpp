@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// The workloads, one a file; main.cpp has the table with their parameters.
+#pragma once
+
+#include "bench.hpp"
+
+namespace bench {
+
+void yield(const params& p);
+void pingpong(const params& p);
+void ring(const params& p);
+void spawn(const params& p);
+void skynet(const params& p);
+void fanin(const params& p);
+void idle(const params& p);
+void hog(const params& p);
+void bigfan(const params& p);
+void timers(const params& p);
+void ask(const params& p);
+void echo(const params& p);  // only where the library has streams
+
+}  // namespace bench

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sends again and again a message that the address does not accept.
+// expect: greenroom: this address does not accept this message
+#include <greenroom/greenroom.hpp>
+
+namespace gr = greenroom;
+using namespace std::chrono_literals;
+
+struct add {
+  int amount;
+};
+struct total {
+  using reply = int;
+};
+
+void user(gr::address<add> adder) {
+  gr::send_every(1s, adder, total{});  // <- error here
+}

@@ -1,0 +1,10 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a program that must succeed and print exactly one line. Usage: prints.py LINE COMMAND..."""
+import subprocess
+import sys
+
+done = subprocess.run(sys.argv[2:], capture_output=True, text=True, check=False)
+print(done.stdout, done.stderr, sep="", end="")
+if done.returncode != 0 or done.stdout != sys.argv[1] + "\n":
+    sys.exit(f"status {done.returncode}; expected the line '{sys.argv[1]}'")
