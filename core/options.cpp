@@ -41,12 +41,17 @@ bool from_environment(const char* name, std::uint64_t& value, const char* wanted
 
 }  // namespace
 
+void check_deadline(const char* what, duration given) {
+  if (given < duration::zero()) bad(what, std::to_string(given.count()) + " ns", "0 or more");
+}
+
 runtime_options checked(const runtime_options& given) {
   runtime_options o = given;
   check_range("workers", o.workers, 0, workers_max, workers_wanted);
   check_range("stack_size", o.stack_size, stack_min, stack_max, stack_wanted);
   if (o.capacity != unbounded)
     check_range("capacity", o.capacity, 1, inbox::capacity_max, capacity_wanted);
+  check_deadline("shutdown_deadline", o.shutdown_deadline);
   std::uint64_t value = 0;
   if (from_environment("GREENROOM_WORKERS", value, workers_wanted)) {
     check_range("GREENROOM_WORKERS", value, 0, workers_max, workers_wanted);

@@ -9,5 +9,7 @@ namespace greenroom::detail {
 // The options with the environment's overrides; throws std::invalid_argument for values that make
 // no sense, naming option or variable and value.
 runtime_options checked(const runtime_options& given);
+// Throws std::invalid_argument for a negative one, naming it.
+void check_deadline(const char* what, duration given);
 
 }  // namespace greenroom::detail

@@ -48,11 +48,8 @@ bool has_ended(const cell* c) {
 
 void count_one(cell*, void* n) { ++*static_cast<std::size_t*>(n); }
 
-void describe(cell* c, void* argument) {
-  auto& s = *static_cast<survivors*>(argument);
-  if (has_ended(c)) return;
-  if (s.size == s.room) return;
-  survivor& one = s.all[s.size++];
+// REQUIRES: the caller holds a reference.
+void describe(const cell* c, survivor& one) {
   detail::describe_cell(c, one.name, sizeof one.name, one.id);
   one.messages = detail::inbox::depth_in(c->in.look());
   const char* why = "";
@@ -60,6 +57,13 @@ void describe(cell* c, void* argument) {
     why = detail::reason_of(f);
   if (*why == '\0' && (c->in.look() & detail::inbox::idle) != 0) why = "receive";
   std::snprintf(one.waits, sizeof one.waits, "%s", why);
+}
+
+void describe_one(cell* c, void* argument) {
+  auto& s = *static_cast<survivors*>(argument);
+  if (s.size == s.room || !detail::try_add_reference(c)) return;
+  if (!has_ended(c)) describe(c, s.all[s.size++]);
+  detail::drop_reference(c);
 }
 
 }  // namespace
@@ -95,9 +99,7 @@ runtime::~runtime() {
 
 unsigned runtime::workers() const noexcept { return detail::worker_count(state_->runs_on); }
 
-std::size_t runtime::actors() const noexcept {
-  return detail::count_living(home_);
-}
+std::size_t runtime::actors() const noexcept { return detail::count_living(home_); }
 
 greenroom::dead_letters runtime::dead_letters() const noexcept {
   const auto n = [&](detail::dead_letter reason) {
@@ -156,15 +158,23 @@ void runtime::report_survivors(shutdown_report& report) const {
   std::size_t n = 0;
   detail::for_each_cell(home_, count_one, &n);
   survivors found{new survivor[n], 0, n};
-  detail::for_each_cell(home_, describe, &found);
+  detail::for_each_cell(home_, describe_one, &found);
   report.all_ = found.all;
   report.size_ = found.size;
 }
 
 void runtime::log_survivors(const shutdown_report& report, duration deadline) const {
+  constexpr std::size_t most = 20;  // all of them stand in the report
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(deadline).count();
+  std::size_t logged = 0;
+  char text[320];
   for (const survivor& one : report) {
-    char text[320];
+    if (++logged > most) {
+      std::snprintf(text, sizeof text, "greenroom: runtime %s: and %zu more did not stop",
+                    state_->name.c_str(), report.size() - most);
+      state_->log.write(log_level::error, text);
+      return;
+    }
     std::snprintf(text, sizeof text,
                   "greenroom: runtime %s did not stop in %lld ms: %s (id %llu, %s%s, %zu messages)",
                   state_->name.c_str(), static_cast<long long>(ms), one.name,
@@ -175,6 +185,7 @@ void runtime::log_survivors(const shutdown_report& report, duration deadline) co
 }
 
 shutdown_report runtime::shutdown(duration deadline) {
+  detail::check_deadline("deadline of shutdown()", deadline);
   shutdown_report report;
   if (detail::forked()) return report;
   if (detail::current_home() == home_)

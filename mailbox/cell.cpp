@@ -55,10 +55,9 @@ cell* create_cell(home* h, const actor_ops* ops, std::size_t payload, const spaw
   c->capacity = static_cast<std::uint16_t>(capacity);
   c->credit = 0;
   c->lent.store(0, sync::memory_order_relaxed);
-  c->todo = nullptr;
+  c->taken = nullptr;
   c->more.store(nullptr, sync::memory_order_relaxed);
   c->addresses.store(alive + 1, sync::memory_order_relaxed);
-  c->references.store(1, sync::memory_order_relaxed);
   if (!how.name.empty() || how.stack_size > h->stack_size) {
     cold* more = cold_of(c);
     if (more == nullptr || (!how.name.empty() && !set_name(more, how.name))) {
@@ -71,6 +70,8 @@ cell* create_cell(home* h, const actor_ops* ops, std::size_t payload, const spaw
       c->control.store(control_big_stack, sync::memory_order_relaxed);
     }
   }
+  // From here on a walker may take a reference (try_add_reference), and only the last one frees it.
+  c->references.store(1, sync::memory_order_relaxed);
   count_begun(h);
   c->id = new_actor_id(h->runs_on);
   // Walkers take a cell with ops for a living actor; released when all else is set.
@@ -98,7 +99,7 @@ static void recycle(cell* c) noexcept {
 
 void discard_cell(cell* c) {
   home* h = home_of(c);
-  recycle(c);
+  drop_reference(c);
   count_ended(h);
 }
 
@@ -152,6 +153,16 @@ bool try_add_address(cell* c) noexcept {
   }
 }
 
+bool try_add_reference(cell* c) noexcept {
+  std::uint32_t n = c->references.load(sync::memory_order_relaxed);
+  // acquire: what was written before the cell was started, or dropped, is seen.
+  while (n != 0)
+    if (c->references.compare_exchange_weak(n, n + 1, sync::memory_order_acquire,
+                                            sync::memory_order_relaxed))
+      return true;
+  return false;
+}
+
 void last_reference_gone(cell* c) noexcept { recycle(c); }
 
 std::size_t mailbox_size(const cell* c) noexcept {
@@ -162,7 +173,7 @@ std::size_t mailbox_size(const cell* c) noexcept {
   }
   // Unbounded: no depth is kept, so they are counted. Only the receiver removes nodes (M1).
   std::size_t n = 0;
-  for (const node* at = c->todo; at != nullptr; at = inbox::next_of(at)) ++n;
+  for (const node* at = c->taken; at != nullptr; at = inbox::next_of(at)) ++n;
   for (const node* at = inbox::node_in(c->in.look()); at != nullptr; at = inbox::next_of(at)) ++n;
   return n;
 }
@@ -226,32 +237,42 @@ std::uint64_t new_local_key() noexcept {
   return last.fetch_add(1, sync::memory_order_relaxed) + 1;
 }
 
-local_slot* find_local(std::uint64_t key) {
-  cell* c = current_cell();
-  local_slot** first;
+// The newest first.
+static local_slot*& first_local() {
   struct of_thread {
     local_slot* first = nullptr;
     ~of_thread() { destroy_locals(first); }
   };
-  if (c != nullptr) {
+  if (cell* c = current_cell()) {
     cold* more = cold_of(c);
     if (more == nullptr) throw std::bad_alloc();
-    first = &more->locals;
-  } else {
-    static thread_local of_thread here;  // a foreign OS thread: it does not migrate
-    first = &here.first;
+    return more->locals;
   }
-  for (local_slot* s = *first; s != nullptr; s = s->next)
-    if (s->key == key) return s;
-  *first = new local_slot{key, nullptr, nullptr, *first};
-  return *first;
+  static thread_local of_thread here;  // a foreign OS thread: it does not migrate
+  return here.first;
 }
 
-void destroy_locals(local_slot* first) {
-  while (first != nullptr) {
-    local_slot* s = first;
+void* find_local(std::uint64_t key) {
+  for (const local_slot* s = first_local(); s != nullptr; s = s->next)
+    if (s->key == key) return s->value;
+  return nullptr;
+}
+
+void add_local(std::uint64_t key, void* value, void (*destroy)(void*)) {
+  local_slot*& first = first_local();
+  auto* made = new (std::nothrow) local_slot{key, value, destroy, first};
+  if (made == nullptr) {
+    destroy(value);
+    throw std::bad_alloc();
+  }
+  first = made;
+}
+
+// A destructor finds those that are older, and may make others, which go next.
+void destroy_locals(local_slot*& first) {
+  while (local_slot* s = first) {
     first = s->next;
-    if (s->value != nullptr) s->destroy(s->value);
+    s->destroy(s->value);
     delete s;
   }
 }

@@ -23,7 +23,8 @@ struct home::slab {
   home* owner;
   slab* next;
   std::uint32_t cell_size;
-  std::uint32_t cells;
+  // Cells that were ever cut. release: a walker that goes no further sees them made.
+  sync::atomic<std::uint32_t> used;
   alignas(64) char memory[64];
 
   static constexpr std::size_t header = 64;
@@ -52,7 +53,7 @@ char* chunk_end = nullptr;
 // a look at any cell but the first: those of another thread are far away.
 struct cell_cache {
   struct list {
-    cell* first;   // linked through todo, `size` of them
+    cell* first;   // linked through taken, `size` of them
     cell* second;  // null or a whole batch
     std::uint32_t size;
   };
@@ -67,6 +68,11 @@ GREENROOM_NOINLINE cell_cache* this_cells() noexcept {
   cell_cache* c = &tls_cells;
   asm volatile("" : "+r"(c)::"memory");
   return c;
+}
+
+home::slab* slab_of(const cell* c) noexcept {
+  return reinterpret_cast<home::slab*>(reinterpret_cast<std::uintptr_t>(c) &
+                                       ~(home::slab_size - 1));
 }
 
 home::slab* map_slab() noexcept {
@@ -98,7 +104,7 @@ void put_batch(home::pool& p, cell* first, std::uint32_t size) noexcept GREENROO
   p.free = first;
 }
 
-// A batch of the class, or new cells; up to `most`, linked through todo.
+// A batch of the class, or new cells; up to `most`, linked through taken.
 cell* take_cells(home* h, std::size_t k, std::uint32_t most, std::uint32_t& size) noexcept {
   home::pool& p = h->pools[k];
   const spin_guard guard(p.lock);
@@ -110,9 +116,9 @@ cell* take_cells(home* h, std::size_t k, std::uint32_t most, std::uint32_t& size
     size = all < most ? all : most;
     if (size == all) return first;
     cell* last = first;
-    for (std::uint32_t i = 1; i < size; ++i) last = reinterpret_cast<cell*>(last->todo);
-    put_batch(p, reinterpret_cast<cell*>(last->todo), all - size);
-    last->todo = nullptr;
+    for (std::uint32_t i = 1; i < size; ++i) last = reinterpret_cast<cell*>(last->taken);
+    put_batch(p, reinterpret_cast<cell*>(last->taken), all - size);
+    last->taken = nullptr;
     return first;
   }
   const std::size_t each = k * home::grain;
@@ -123,9 +129,8 @@ cell* take_cells(home* h, std::size_t k, std::uint32_t most, std::uint32_t& size
       if (s == nullptr) break;
       s->owner = h;
       s->cell_size = static_cast<std::uint32_t>(each);
-      s->cells = static_cast<std::uint32_t>((home::slab_size - home::slab::header) / each);
       p.fresh = reinterpret_cast<char*>(s) + home::slab::header;
-      p.fresh_end = p.fresh + s->cells * each;
+      p.fresh_end = p.fresh + (home::slab_size - home::slab::header) / each * each;
       home::slab* head = h->slabs.load(sync::memory_order_relaxed);
       do {
         s->next = head;
@@ -137,7 +142,9 @@ cell* take_cells(home* h, std::size_t k, std::uint32_t most, std::uint32_t& size
     p.fresh += each;
     c->ops = nullptr;
     c->in.reset(inbox::closed);
-    c->todo = reinterpret_cast<node*>(first);
+    c->taken = reinterpret_cast<node*>(first);
+    auto& used = slab_of(c)->used;
+    used.store(used.load(sync::memory_order_relaxed) + 1, sync::memory_order_release);
     first = c;
     ++size;
   }
@@ -156,9 +163,9 @@ void give_cell(home* h, std::size_t k, cell* c) noexcept {
   const spin_guard guard(p.lock);
   cell* const top = p.free;
   std::uint32_t size = 1;
-  c->todo = nullptr;
+  c->taken = nullptr;
   if (top != nullptr && top->capacity < batch) {
-    c->todo = reinterpret_cast<node*>(top);
+    c->taken = reinterpret_cast<node*>(top);
     size += top->capacity;
     p.free = next_batch(top);
   }
@@ -181,10 +188,7 @@ std::size_t class_of(std::size_t payload) noexcept {
 
 }  // namespace
 
-home* home_of(const cell* c) noexcept {
-  return reinterpret_cast<home::slab*>(reinterpret_cast<std::uintptr_t>(c) & ~(home::slab_size - 1))
-      ->owner;
-}
+home* home_of(const cell* c) noexcept { return slab_of(c)->owner; }
 
 cell* allocate_cell(home* h, std::size_t payload) noexcept {
   const std::size_t k = class_of(payload);
@@ -206,7 +210,7 @@ cell* allocate_cell(home* h, std::size_t payload) noexcept {
     if (l.first == nullptr) return nullptr;
   }
   cell* c = l.first;
-  l.first = reinterpret_cast<cell*>(c->todo);
+  l.first = reinterpret_cast<cell*>(c->taken);
   // The next one may have ended on another processor.
   __builtin_prefetch(l.first, 1);
   --l.size;
@@ -215,8 +219,7 @@ cell* allocate_cell(home* h, std::size_t payload) noexcept {
 
 void free_cell(cell* c) noexcept {
   if (GREENROOM_UNLIKELY(forked())) return;  // the pool's lock may be held by nobody's thread
-  auto* s =
-      reinterpret_cast<home::slab*>(reinterpret_cast<std::uintptr_t>(c) & ~(home::slab_size - 1));
+  const home::slab* s = slab_of(c);
   const std::size_t k = s->cell_size / home::grain;
   home* h = s->owner;
   if (!cached_cells) {
@@ -234,7 +237,7 @@ void free_cell(cell* c) noexcept {
     l.second = std::exchange(l.first, nullptr);
     l.size = 0;
   }
-  c->todo = reinterpret_cast<node*>(l.first);
+  c->taken = reinterpret_cast<node*>(l.first);
   l.first = c;
   ++l.size;
 }
@@ -311,10 +314,10 @@ std::uint64_t count_living(const home* h) noexcept {
 
 void for_each_cell(home* h, void (*each)(cell*, void*), void* argument) {
   for (home::slab* s = h->slabs.load(sync::memory_order_acquire); s != nullptr; s = s->next)
-    for (std::uint32_t i = 0; i < s->cells; ++i) {
+    for (std::uint32_t i = 0; i < s->used.load(sync::memory_order_acquire); ++i) {
       auto* c = reinterpret_cast<cell*>(reinterpret_cast<char*>(s) + home::slab::header +
                                         std::size_t{i} * s->cell_size);
-      // The memory of cells never used is zero: their ops are null.
+      // Free ones have none.
       if (__atomic_load_n(&c->ops, __ATOMIC_ACQUIRE) != nullptr) each(c, argument);
     }
 }

@@ -7,6 +7,9 @@
 
 namespace greenroom::detail {
 
+// Smaller mailboxes give room back before a message is handled, not after.
+inline constexpr std::uint16_t in_place_min = 16;
+
 // What the depth may rise to for messages with room of their own.
 inline constexpr std::uint32_t depth_max = 65'000;
 
@@ -46,7 +49,7 @@ struct cold {
 // The cell's, made if there is none. Null when memory is out.
 cold* cold_of(cell* c) noexcept;
 void free_cold(cold* more) noexcept;
-void destroy_locals(local_slot* first);
+void destroy_locals(local_slot*& first);
 
 // Destroys a message that will not be handled; a request's asker hears `why`.
 void destroy_message(const cell* c, node* n, error::code_type why) noexcept;

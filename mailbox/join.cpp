@@ -5,6 +5,8 @@
 // looks at control_ended. All four are sequentially consistent, so one sees the other (M6).
 #include "cold.hpp"
 
+#include <greenroom/detail/scheduler_access.hpp>
+
 #include <string>
 
 namespace greenroom::detail {
@@ -24,6 +26,7 @@ void unlink(cold* more, joiner& j) GREENROOM_REQUIRES(more->lock) {
 }  // namespace
 
 status join_actor(cell* c) {
+  if (forked()) return error::closed;  // nobody lives here to end it
   if (report_cancel()) return error::cancelled;
   if (current_cell() == c) return error(error::deadlock, "deadlock: a green thread joins itself");
   cold* more = cold_of(c);
@@ -39,12 +42,12 @@ status join_actor(cell* c) {
     }
   }
   std::uint64_t outcome = outcome_woken;
-  if (!ended || !abandon()) outcome = park();
+  if (!ended || !abandon()) outcome = park(never);
   const spin_guard guard(more->lock);
-  if (!ended && outcome == outcome_cancelled) {
+  if (!ended && outcome != outcome_woken) {
     unlink(more, j);
     ended = (c->control.load(sync::memory_order_seq_cst) & control_ended) != 0;
-    if (!ended) return error::cancelled;
+    if (!ended) return outcome == outcome_timeout ? error::timeout : error::cancelled;
   }
   if (more->why == error::closed) return {};
   // Not the text of the code alone, which would tell the caller that it is cancelled itself.

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Message memory: a cache of free nodes per OS thread and size class, filled from and emptied to
-// a process-wide store in whole batches, so that a message that crosses threads costs one shared
-// step per 64. Nodes live process-wide and outlive every runtime.
+// Message memory: each OS thread has an owner, which cuts nodes from slabs of its own. A node that
+// another thread frees goes home to its owner, in batches, so that a message that crosses threads
+// costs one shared step per 64. Nodes live process-wide and outlive every runtime; so do owners: a
+// thread that ends leaves its own to the next one that begins.
 //
-// Rejected: malloc (80-300 ns where one thread allocates and another frees); homes per worker to
-// which each node returns (no faster than batches here, and foreign threads have no home).
+// Nodes come home because they lie up to four to a cache line. When each thread kept what it freed,
+// neighbours came to be used by different threads, and their lines travelled for as long as the
+// program ran: a tree of spawns then took as long on two processors as on one.
+//
+// Rejected: malloc (80-300 ns where one thread allocates and another frees); a line for each node
+// (a million small messages then take 64 MB, not 16).
 // Under AddressSanitizer and ThreadSanitizer nodes are malloc'd, so that both can see misuse.
 #include <greenroom/detail/node.hpp>
 #include <greenroom/detail/spin_lock.hpp>
@@ -29,113 +34,305 @@ void free_node(node* n, std::uint8_t) noexcept { std::free(n); }
 namespace {
 
 constexpr std::uint32_t batch = 64;
-constexpr std::size_t chunk_size = 256u << 10;
+constexpr std::uint32_t kept_max = 16;  // batches an owner keeps of a class; more go to the store
+constexpr std::size_t slab_size = 64u << 10;
+constexpr std::size_t arena_size = 4u << 20;  // slabs are mapped that many bytes at a time
+constexpr unsigned ways = 32;                 // owners that a thread collects returns for at once
 
-struct batch_stack {
-  spin_lock lock;
-  node* first GREENROOM_GUARDED_BY(lock) = nullptr;  // batches, linked by their heads' bodies
-  char* fresh GREENROOM_GUARDED_BY(lock) = nullptr;
-  char* fresh_end GREENROOM_GUARDED_BY(lock) = nullptr;
+struct owner;
+
+// Aligned to its size: a node leads to its owner.
+struct slab {
+  owner* of;
 };
-constinit batch_stack store[size_classes];
-
-// The child of a fork() must find the store whole and unlocked.
-void lock_store() noexcept {
-  for (batch_stack& s : store) s.lock.lock();
-}
-void unlock_store() noexcept {
-  for (batch_stack& s : store) s.lock.unlock();
-}
-const int watches_forks = pthread_atfork(lock_store, unlock_store, unlock_store);
 
 void set_next(node* n, node* next) noexcept { n->link.set(reinterpret_cast<std::uint64_t>(next)); }
 node* next_free(node* n) noexcept { return inbox::next_of(n); }
+
+// A batch is a list of free nodes whose first one has its length in the tag bits and the next batch
+// in its body.
 node*& next_batch(node* n) noexcept { return *reinterpret_cast<node**>(n + 1); }
-
-// Two lists a class: `spare` is a full batch in reserve, so that an owner that allocates and
-// frees in turn around the batch size does not run to the store each time.
-struct cache {
-  struct list {
-    node* first = nullptr;
-    std::uint32_t size = 0;
-    node* spare = nullptr;
-  };
-  list lists[size_classes];
-  ~cache();
-};
-
-void put_batch(std::uint8_t c, node* first, std::uint32_t size) noexcept {
-  // The tag bits of a batch's head hold its length.
+std::uint32_t length_of_batch(const node* first) noexcept { return inbox::tag_of(first); }
+void make_batch(node* first, std::uint32_t length) noexcept {
   first->link.set((first->link.get() & ~(std::uint64_t{0xffff} << 48)) |
-                  (static_cast<std::uint64_t>(size) << 48));
-  const spin_guard guard(store[c].lock);
-  next_batch(first) = store[c].first;
-  store[c].first = first;
+                  (static_cast<std::uint64_t>(length) << 48));
 }
 
-// A batch from the store, or cut from fresh memory; its length in `size`.
-node* get_batch(std::uint8_t c, std::uint32_t& size) noexcept {
-  const spin_guard guard(store[c].lock);
-  batch_stack& s = store[c];
-  if (node* first = s.first) {
-    s.first = next_batch(first);
-    size = inbox::tag_of(first);
-    return first;
-  }
-  const std::size_t each = node_sizes[c];
-  if (s.fresh == s.fresh_end) {
-    void* chunk =
-        mmap(nullptr, chunk_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (chunk == MAP_FAILED) return nullptr;
-    s.fresh = static_cast<char*>(chunk);
-    s.fresh_end = s.fresh + chunk_size;
-  }
+struct free_list {
   node* first = nullptr;
-  size = 0;
-  while (size < batch && s.fresh != s.fresh_end) {
-    auto* n = ::new (s.fresh) node{};
-    s.fresh += each;
+  std::uint32_t size = 0;
+
+  void push(node* n) noexcept {
     set_next(n, first);
     first = n;
     ++size;
   }
+  node* pop() noexcept {
+    node* n = first;
+    first = next_free(n);
+    --size;
+    return n;
+  }
+};
+
+// Batches that came back from other threads: any thread pushes, the owner takes all. The word is
+// the first batch and, in the upper 16 bits, how many there are.
+class returned_batches {
+ public:
+  // False: there are plenty.
+  bool push(node* first) noexcept {
+    std::uint64_t w = word_.load(sync::memory_order_relaxed);
+    do {
+      if ((w >> 48) >= kept_max) return false;
+      next_batch(first) = reinterpret_cast<node*>(w & pointer);
+      // release: the links, for the owner.
+    } while (!word_.compare_exchange_weak(
+        w, reinterpret_cast<std::uint64_t>(first) | (((w >> 48) + 1) << 48),
+        sync::memory_order_release, sync::memory_order_relaxed));
+    return true;
+  }
+  node* take_all(std::uint32_t& count) noexcept {
+    if (word_.load(sync::memory_order_relaxed) == 0) return nullptr;
+    const std::uint64_t w = word_.exchange(0, sync::memory_order_acquire);
+    count = static_cast<std::uint32_t>(w >> 48);
+    return reinterpret_cast<node*>(w & pointer);
+  }
+
+ private:
+  static constexpr std::uint64_t pointer = (std::uint64_t{1} << 48) - 1;
+  sync::atomic<std::uint64_t> word_{0};
+};
+
+struct owner {
+  struct of_class {
+    free_list free;
+    node* batches = nullptr;  // whole ones
+    std::uint32_t count = 0;  // of them
+    char* fresh = nullptr;    // never used rest of the newest slab
+    char* fresh_end = nullptr;
+    struct {
+      owner* to = nullptr;
+      free_list nodes;
+    } going[ways];  // freed here, not yet sent home
+  };
+
+  // The owner's thread only.
+  of_class lists[size_classes];
+  owner* next = nullptr;  // without a thread
+  unsigned number = 0;
+  // Any thread.
+  alignas(64) returned_batches returned[size_classes];
+};
+
+// Batches that owners have too many of.
+struct batch_stack {
+  spin_lock lock;
+  sync::atomic<node*> first{nullptr};  // written under the lock
+};
+constinit batch_stack store[size_classes];
+
+spin_lock arena_lock;
+char* arena GREENROOM_GUARDED_BY(arena_lock) = nullptr;
+char* arena_end GREENROOM_GUARDED_BY(arena_lock) = nullptr;
+
+spin_lock owners_lock;
+owner* without_thread GREENROOM_GUARDED_BY(owners_lock) = nullptr;
+unsigned owners_made GREENROOM_GUARDED_BY(owners_lock) = 0;
+
+// The child of a fork() must find everything whole and unlocked.
+void lock_all() noexcept {
+  owners_lock.lock();
+  arena_lock.lock();
+  for (batch_stack& s : store) s.lock.lock();
+}
+void unlock_all() noexcept {
+  for (batch_stack& s : store) s.lock.unlock();
+  arena_lock.unlock();
+  owners_lock.unlock();
+}
+const int watches_forks = pthread_atfork(lock_all, unlock_all, unlock_all);
+
+void put_in_store(std::uint8_t c, node* first) noexcept {
+  batch_stack& s = store[c];
+  const spin_guard guard(s.lock);
+  next_batch(first) = s.first.load(sync::memory_order_relaxed);
+  s.first.store(first, sync::memory_order_relaxed);
+}
+
+node* take_from_store(std::uint8_t c) noexcept {
+  batch_stack& s = store[c];
+  if (s.first.load(sync::memory_order_relaxed) == nullptr) return nullptr;
+  const spin_guard guard(s.lock);
+  node* first = s.first.load(sync::memory_order_relaxed);
+  if (first != nullptr) s.first.store(next_batch(first), sync::memory_order_relaxed);
   return first;
 }
 
-cache::~cache() {
-  for (std::uint8_t c = 0; c < size_classes; ++c) {
-    list& l = lists[c];
-    if (l.spare != nullptr) put_batch(c, l.spare, batch);
-    if (l.first != nullptr) put_batch(c, l.first, l.size);
-    l = {};
+slab* map_slab() noexcept {
+  const spin_guard guard(arena_lock);
+  if (arena == arena_end) {
+    void* at = mmap(nullptr, arena_size + slab_size, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at == MAP_FAILED) return nullptr;
+    const auto raw = reinterpret_cast<std::uintptr_t>(at);
+    arena = reinterpret_cast<char*>((raw + slab_size - 1) & ~(slab_size - 1));
+    arena_end = arena + arena_size;
+  }
+  char* s = arena;
+  arena += slab_size;
+  return reinterpret_cast<slab*>(s);
+}
+
+// Never used nodes of a slab of its own.
+void cut(owner* o, std::uint8_t c) noexcept {
+  owner::of_class& l = o->lists[c];
+  const std::size_t each = node_sizes[c];
+  if (l.fresh == l.fresh_end) {
+    slab* s = map_slab();
+    if (s == nullptr) return;
+    s->of = o;
+    l.fresh = reinterpret_cast<char*>(s) + (each > 64 ? each : 64);
+    l.fresh_end = reinterpret_cast<char*>(s) + slab_size;
+  }
+  while (l.free.size < batch && l.fresh != l.fresh_end) {
+    l.free.push(::new (l.fresh) node{});
+    l.fresh += each;
   }
 }
 
-thread_local cache tls_cache;
+GREENROOM_COLD bool refill(owner* o, std::uint8_t c) noexcept {
+  owner::of_class& l = o->lists[c];
+  if (l.batches == nullptr) l.batches = o->returned[c].take_all(l.count);
+  node* first = l.batches;
+  if (first != nullptr) {
+    l.batches = next_batch(first);
+    --l.count;
+  } else {
+    first = take_from_store(c);
+  }
+  if (first != nullptr)
+    l.free = {first, length_of_batch(first)};
+  else
+    cut(o, c);
+  return l.free.first != nullptr;
+}
+
+node* allocate(owner* o, std::uint8_t c) noexcept {
+  free_list& free = o->lists[c].free;
+  if (GREENROOM_UNLIKELY(free.first == nullptr) && !refill(o, c)) return nullptr;
+  return free.pop();
+}
+
+// A whole batch was freed at home.
+GREENROOM_COLD void set_aside(owner::of_class& l, std::uint8_t c) noexcept {
+  make_batch(l.free.first, l.free.size);
+  if (l.count >= kept_max) {
+    put_in_store(c, l.free.first);
+  } else {
+    next_batch(l.free.first) = l.batches;
+    l.batches = l.free.first;
+    ++l.count;
+  }
+  l.free = {};
+}
+
+GREENROOM_COLD void send_home(owner* to, free_list& nodes, std::uint8_t c) noexcept {
+  if (nodes.first == nullptr) return;
+  make_batch(nodes.first, nodes.size);
+  if (!to->returned[c].push(nodes.first)) put_in_store(c, nodes.first);
+  nodes = {};
+}
+
+void release(owner* o, owner* to, node* n, std::uint8_t c) noexcept {
+  owner::of_class& l = o->lists[c];
+  if (GREENROOM_LIKELY(o == to)) {
+    if (GREENROOM_UNLIKELY(l.free.size >= batch)) set_aside(l, c);
+    l.free.push(n);
+    return;
+  }
+  auto& going = l.going[to->number % ways];
+  if (GREENROOM_UNLIKELY(going.to != to)) {
+    send_home(going.to, going.nodes, c);
+    going.to = to;
+  }
+  going.nodes.push(n);
+  if (GREENROOM_UNLIKELY(going.nodes.size == batch)) send_home(to, going.nodes, c);
+}
+
+// ---- threads and their owners
+
+owner* adopt() noexcept {
+  const spin_guard guard(owners_lock);
+  owner* o = without_thread;
+  if (o != nullptr) {
+    without_thread = o->next;
+    return o;
+  }
+  o = new (std::nothrow) owner;
+  if (o != nullptr) o->number = owners_made++;
+  return o;
+}
+
+void give_up(owner* o) noexcept {
+  for (std::uint8_t c = 0; c < size_classes; ++c)
+    for (auto& going : o->lists[c].going) send_home(going.to, going.nodes, c);
+  const spin_guard guard(owners_lock);
+  o->next = without_thread;
+  without_thread = o;
+}
+
+thread_local constinit owner* tls_owner = nullptr;
+thread_local constinit bool tls_ends = false;  // its owner was given up
 
 // Opaque: the address must be read anew after every switch.
-GREENROOM_NOINLINE cache* this_cache() noexcept {
-  cache* c = &tls_cache;
-  asm volatile("" : "+r"(c)::"memory");
-  return c;
+GREENROOM_NOINLINE owner* this_owner() noexcept {
+  owner** at = &tls_owner;
+  asm volatile("" : "+r"(at)::"memory");
+  return *at;
 }
 
-GREENROOM_COLD node* refill(cache::list& l, std::uint8_t c) noexcept {
-  if (l.spare != nullptr) {
-    l.first = l.spare;
-    l.size = batch;
-    l.spare = nullptr;
-  } else {
-    std::uint32_t size = 0;
-    node* first = get_batch(c, size);
-    if (first == nullptr) return nullptr;
-    l.first = first;
-    l.size = size;
+// For a thread without an owner: gives it one, or, when its thread_locals are being destroyed
+// already, one for this time.
+class guest {
+ public:
+  GREENROOM_COLD guest() noexcept : own_(adopt()) {
+    struct at_exit {
+      ~at_exit() {
+        if (tls_owner != nullptr) give_up(tls_owner);
+        tls_owner = nullptr;
+        tls_ends = true;
+      }
+    };
+    if (tls_ends) return;
+    static thread_local at_exit registered;
+    asm volatile("" ::"r"(&registered) : "memory");
+    tls_owner = own_;
   }
-  node* n = l.first;
-  l.first = next_free(n);
-  --l.size;
-  return n;
+  ~guest() {
+    if (tls_ends && own_ != nullptr) give_up(own_);
+  }
+  guest(const guest&) = delete;
+  guest& operator=(const guest&) = delete;
+  [[nodiscard]] owner* own() const noexcept { return own_; }
+
+ private:
+  owner* own_;
+};
+
+GREENROOM_COLD node* allocate_as_guest(std::uint8_t c) noexcept {
+  const guest here;
+  return here.own() == nullptr ? nullptr : allocate(here.own(), c);
+}
+
+GREENROOM_COLD void release_as_guest(owner* to, node* n, std::uint8_t c) noexcept {
+  const guest here;
+  if (here.own() != nullptr) {
+    release(here.own(), to, n, c);
+    return;
+  }
+  free_list one;
+  one.push(n);
+  send_home(to, one, c);
 }
 
 }  // namespace
@@ -146,12 +343,9 @@ node* allocate_node(std::uint8_t size_class, std::size_t size) noexcept {
     if (n != nullptr) ::new (n) node{};
     return n;
   }
-  cache::list& l = this_cache()->lists[size_class];
-  node* n = l.first;
-  if (GREENROOM_UNLIKELY(n == nullptr)) return refill(l, size_class);
-  l.first = next_free(n);
-  --l.size;
-  return n;
+  owner* o = this_owner();
+  if (GREENROOM_UNLIKELY(o == nullptr)) return allocate_as_guest(size_class);
+  return allocate(o, size_class);
 }
 
 void free_node(node* n, std::uint8_t size_class) noexcept {
@@ -159,16 +353,13 @@ void free_node(node* n, std::uint8_t size_class) noexcept {
     std::free(n);
     return;
   }
-  cache::list& l = this_cache()->lists[size_class];
-  if (GREENROOM_UNLIKELY(l.size == batch)) {
-    if (l.spare != nullptr) put_batch(size_class, l.spare, batch);
-    l.spare = l.first;
-    l.first = nullptr;
-    l.size = 0;
-  }
-  set_next(n, l.first);
-  l.first = n;
-  ++l.size;
+  owner* const to =
+      reinterpret_cast<slab*>(reinterpret_cast<std::uintptr_t>(n) & ~(slab_size - 1))->of;
+  owner* o = this_owner();
+  if (GREENROOM_UNLIKELY(o == nullptr))
+    release_as_guest(to, n, size_class);
+  else
+    release(o, to, n, size_class);
 }
 
 #endif

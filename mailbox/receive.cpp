@@ -37,8 +37,8 @@ static node* pop(cell* c) {
   // A mailbox that is never empty must not starve the others. The message still stands in the
   // list: a yield may throw.
   if (GREENROOM_UNLIKELY(full_credit) && slice_over()) yield();
-  node* n = c->todo;
-  c->todo = inbox::next_of(n);
+  node* n = c->taken;
+  c->taken = inbox::next_of(n);
   ++c->credit;
   if (GREENROOM_UNLIKELY(full_credit)) give_credit(c);
   return n;
@@ -47,7 +47,7 @@ static node* pop(cell* c) {
 static void take_all(cell* c) {
   const std::uint32_t left = c->capacity == 0 ? 0 : c->credit;
   std::uint64_t before;
-  c->todo = c->in.take(left, before);
+  c->taken = c->in.take(left, before);
   c->credit = 0;
   if (GREENROOM_UNLIKELY(left != 0 && (before & inbox::waiters) != 0)) admit_waiting(c);
 }
@@ -63,6 +63,43 @@ GREENROOM_WORKER_CODE static void publish_rest(void* argument) {
   schedule_fiber(c->parked.load(sync::memory_order_relaxed));
 }
 
+// The same, and removes the message that was handled in place.
+GREENROOM_WORKER_CODE static void publish_rest_in_place(void* argument) {
+  auto* box = static_cast<mailbox_base*>(argument);
+  cell* c = box->cell_;
+#if defined(GREENROOM_TSAN)
+  __tsan_acquire(&c->in);  // what the receiver did, on another fiber of this OS thread
+#endif
+  node* n = box->in_place_;
+  const std::uint8_t its_class = ops_of(c).types[inbox::tag_of(n)]->size_class;
+  // First: once it rests, the receiver may be at work elsewhere.
+  box->in_place_ = nullptr;
+  if (c->in.rest_after(box->seen_, c->capacity != 0)) {
+    free_node(n, its_class);
+    return;
+  }
+  box->in_place_ = n;
+  schedule_fiber(c->parked.load(sync::memory_order_relaxed));
+}
+
+void take_around(mailbox_base& box) noexcept {
+  cell* c = box.cell_;
+  node* n = std::exchange(box.in_place_, nullptr);
+  node* all = c->in.take();
+  GREENROOM_ASSERT(all == n);
+  c->taken = inbox::next_of(n);
+  if (count_handled(c)) give_credit(c);
+  // Else a handler runs that receives; it frees the memory when it is through.
+  if (box.handled_) free_node(n, ops_of(c).types[inbox::tag_of(n)]->size_class);
+}
+
+// May the only message, which `word` shows, be handled where it stands?
+static bool stands_alone(const cell* c, std::uint64_t word) noexcept {
+  return inbox::next_of(inbox::node_in(word)) == nullptr && c->credit == 0 &&
+         (word & (inbox::closed | inbox::waiters | inbox::signal)) == 0 &&
+         (c->capacity == 0 || c->capacity >= in_place_min);
+}
+
 // True when the actor is to stop; throws `cancelled`.
 GREENROOM_COLD static bool obey(cell* c) {
   c->in.lower(inbox::signal);
@@ -75,50 +112,72 @@ static bool stop_due(const cell* c) noexcept {
       (c->control.load(sync::memory_order_relaxed) & (control_stop | control_cancel)) != 0);
 }
 
-node* next_message(cell* c, time_point deadline, next& why) {
+node* next_message(mailbox_base& box, time_point deadline, next& why) {
+  cell* c = box.cell_;
   if (stop_due(c) && obey(c)) {
     why = next::closed;
     return nullptr;
   }
-  if (c->todo != nullptr) return pop(c);
+  if (c->taken != nullptr) return pop(c);
   const bool timed = deadline != never;
   for (;;) {
-    const std::uint64_t word = c->in.look();
-    // Else the room is given back where it costs nothing: with the rest, or with the next take.
-    if (GREENROOM_UNLIKELY((word & inbox::waiters) != 0)) give_credit(c);
-    if (GREENROOM_UNLIKELY((word & inbox::signal) != 0)) {
-      if (obey(c)) {
+    std::uint64_t word = c->in.look();
+    if (box.in_place_ != nullptr && (word != box.seen_ || timed || !box.handled_ || orphaned(c))) {
+      take_around(box);
+      if (c->taken != nullptr) {
+        if (GREENROOM_UNLIKELY(slice_over())) yield();
+        return pop(c);
+      }
+      word = c->in.look();
+    }
+    if (GREENROOM_LIKELY(box.in_place_ == nullptr)) {
+      // Else the room is given back where it costs nothing: with the rest, or with the next take.
+      if (GREENROOM_UNLIKELY((word & inbox::waiters) != 0)) give_credit(c);
+      if (GREENROOM_UNLIKELY((word & inbox::signal) != 0)) {
+        if (obey(c)) {
+          why = next::closed;
+          return nullptr;
+        }
+      }
+      if ((word & inbox::node_mask) != 0) {
+        if (GREENROOM_UNLIKELY(slice_over())) yield();
+        if (!timed && stands_alone(c, word)) {
+          box.in_place_ = inbox::node_in(word);
+          box.seen_ = word;
+          box.handled_ = false;
+          return box.in_place_;
+        }
+        take_all(c);
+        return pop(c);
+      }
+      if ((word & inbox::closed) != 0 || orphaned(c)) {
+        if ((c->in.look() & inbox::node_mask) != 0) continue;  // M7
         why = next::closed;
         return nullptr;
       }
-    }
-    if ((word & inbox::node_mask) != 0) {
-      take_all(c);
-      if (GREENROOM_UNLIKELY(slice_over())) yield();
-      return pop(c);
-    }
-    if ((word & inbox::closed) != 0 || orphaned(c)) {
-      if ((c->in.look() & inbox::node_mask) != 0) continue;  // M7
-      why = next::closed;
-      return nullptr;
-    }
-    if (timed && now() >= deadline) {
-      why = next::nothing;
-      return nullptr;
+      if (timed && now() >= deadline) {
+        why = next::nothing;
+        return nullptr;
+      }
     }
     if (timed) arm_poke(deadline);
     fiber* f = current_fiber();
     if (c->parked.load(sync::memory_order_relaxed) != f)
       c->parked.store(f, sync::memory_order_relaxed);  // released by rest()
 #if defined(GREENROOM_TSAN)
-    __tsan_release(&c->in);  // publish_rest runs on another fiber of this OS thread
+    __tsan_release(&c->in);  // the rest is published on another fiber of this OS thread
 #endif
-    leave(publish_rest, c);
+    if (box.in_place_ != nullptr)
+      leave(publish_rest_in_place, &box);
+    else
+      leave(publish_rest, c);
     if (timed) disarm_poke();
   }
 }
 
-node* poll_message(cell* c, next& why) { return next_message(c, time_point::min(), why); }
+node* poll_message(mailbox_base& box, next& why) {
+  return next_message(box, time_point::min(), why);
+}
 
 void fail_unanswered(mailbox_base& box) noexcept {
   answer_error(*box.unanswered_, error(error::failed, "an exception left the request's handler"));

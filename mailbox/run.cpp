@@ -18,8 +18,7 @@ bool count_handled(cell* c) noexcept;
 
 namespace {
 
-constexpr std::uint32_t turn_max = 256;     // messages an object actor handles in one turn
-constexpr std::uint16_t in_place_min = 16;  // smaller mailboxes give room back before handling
+constexpr std::uint32_t turn_max = 256;  // messages an object actor handles in one turn
 
 void drop_messages(cell* c, node* first) {
   std::uint64_t dropped = 0;
@@ -44,13 +43,11 @@ void end_actor(cell* c, reply_to& unanswered, const error* why) {
     unanswered = {};
   }
   fail_waiting(c, error::closed);
-  drop_messages(c, std::exchange(c->todo, nullptr));
+  drop_messages(c, std::exchange(c->taken, nullptr));
   drop_messages(c, c->in.take());
   ops_of(c).destroy(c);
   cold* more = c->more.load(sync::memory_order_acquire);
-  // Again, for their destructors may use locals.
-  while (more != nullptr && more->locals != nullptr)
-    destroy_locals(std::exchange(more->locals, nullptr));
+  if (more != nullptr) destroy_locals(more->locals);
   c->parked.store(nullptr, sync::memory_order_release);
   tell_joiners(c, why);
   home* h = home_of(c);
@@ -62,10 +59,10 @@ void end_actor(cell* c, reply_to& unanswered, const error* why) {
   if (h->ended != nullptr) h->ended(h);
 }
 
-std::string type_of_exception(const std::exception& e) {
+std::string readable(const std::type_info& type) {
   int rc = 0;
-  char* plain = abi::__cxa_demangle(typeid(e).name(), nullptr, nullptr, &rc);
-  std::string text = rc == 0 ? plain : typeid(e).name();
+  char* plain = abi::__cxa_demangle(type.name(), nullptr, nullptr, &rc);
+  std::string text = rc == 0 ? plain : type.name();
   std::free(plain);
   return text;
 }
@@ -84,10 +81,13 @@ bool guarded(cell* c, error& why, What&& what) {
     text = "greenroom::error: ";
     text += e.text();
   } catch (const std::exception& e) {
-    text = type_of_exception(e);
+    text = readable(typeid(e));
     text += ": ";
     text += e.what();
-  } catch (...) { text = "an exception of another type than std::exception"; }
+  } catch (...) {
+    text = "an exception of type ";
+    text += readable(*abi::__cxa_current_exception_type());
+  }
   why = error(error::failed, text);
   home* h = home_of(c);
   if (h->failed != nullptr) h->failed(h, c, why.text());
@@ -113,7 +113,7 @@ struct turn {
     node* n = std::exchange(in_place, nullptr);
     node* all = c->in.take();
     GREENROOM_ASSERT(all == n);
-    c->todo = inbox::next_of(n);
+    c->taken = inbox::next_of(n);
     count_handled(c);
     free_node(n, size_class(n));
   }
@@ -123,7 +123,7 @@ struct turn {
   bool run() {
     for (std::uint32_t left = turn_max; left != 0;) {
       if (stop_due()) return true;
-      node* n = c->todo;
+      node* n = c->taken;
       if (n == nullptr) {
         give_credit(c);
         const std::uint64_t seen = c->in.look();
@@ -142,7 +142,7 @@ struct turn {
         }
         if (inbox::next_of(n) != nullptr || (seen & (inbox::closed | inbox::waiters)) != 0 ||
             (c->capacity != 0 && c->capacity < in_place_min)) {
-          c->todo = c->in.take();
+          c->taken = c->in.take();
           continue;
         }
         // The only one: it is handled where it stands, and one step removes it and rests.
@@ -158,7 +158,7 @@ struct turn {
         take_around();
         continue;
       }
-      c->todo = inbox::next_of(n);
+      c->taken = inbox::next_of(n);
       const bool full_credit = count_handled(c);
       const node_memory memory{n, size_class(n)};
       if (full_credit) give_credit(c);

@@ -5,6 +5,7 @@
 
 #include <mutex>
 #include <new>
+#include <pthread.h>
 
 namespace greenroom::detail {
 
@@ -20,6 +21,9 @@ struct alarm : timer {
 namespace {
 
 std::mutex free_mutex;
+// The child of a fork() must find it unlocked.
+const int watches_forks = pthread_atfork([] { free_mutex.lock(); }, [] { free_mutex.unlock(); },
+                                         [] { free_mutex.unlock(); });
 alarm* free_alarms = nullptr;
 
 void give_back(alarm* a) {

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <mutex>
 #include <new>
+#include <pthread.h>
 
 #if defined(GREENROOM_ASAN)
 #include <sanitizer/asan_interface.h>
@@ -31,6 +32,9 @@ struct block {
 };
 
 std::mutex records_mutex;
+// The child of a fork() must find it unlocked: there its actors' addresses are still used.
+const int watches_forks = pthread_atfork(
+    [] { records_mutex.lock(); }, [] { records_mutex.unlock(); }, [] { records_mutex.unlock(); });
 fiber* free_records = nullptr;        // under records_mutex
 std::atomic<block*> blocks{nullptr};  // only ever grows
 

@@ -179,29 +179,36 @@ GREENROOM_NOINLINE GREENROOM_WORKER_CODE void run_loop() {
   }
 }
 
-// What lies nearest: the one just woken, then who waits longest, then the newest child. Returns 0
-// also when it is time for a fair pick, which only a loop may do (the netpoller keeps things on
-// the stack it is called on).
-GREENROOM_INLINE_WORKER_CODE static runnable nearest(worker* w) {
-  if (GREENROOM_UNLIKELY(++w->tick % worker::fair_every == 0)) return 0;
+GREENROOM_INLINE_WORKER_CODE static runnable nearest_of_queues(worker* w, bool biased) {
   if (w->lifo.load(sync::memory_order_relaxed) != 0) {
     if (GREENROOM_LIKELY(++w->lifo_streak < worker::lifo_streak_max)) {
-      // acquire: pairs with the exchange of the pusher. A thief may have been faster.
-      if (const runnable r = w->lifo.exchange(0, sync::memory_order_acq_rel)) return r;
-    } else if (const runnable r = w->ready.pop()) {
+      // A thief may have been faster.
+      if (const runnable r = exchange_lifo(w, 0, biased)) return r;
+    } else if (const runnable r = w->ready.pop(biased)) {
       w->lifo_streak = 0;
       return r;
-    } else if (const runnable c = w->fresh.pop_newest()) {
+    } else if (const runnable c = w->fresh.pop_newest(biased)) {
       w->lifo_streak = 0;
       return c;
-    } else if (const runnable l = w->lifo.exchange(0, sync::memory_order_acq_rel)) {
+    } else if (const runnable l = exchange_lifo(w, 0, biased)) {
       w->lifo_streak = 0;
       return l;
     }
   }
   w->lifo_streak = 0;
-  if (const runnable r = w->ready.pop()) return r;
-  return w->fresh.pop_newest();
+  if (const runnable r = w->ready.pop(biased)) return r;
+  return w->fresh.pop_newest(biased);
+}
+
+// What lies nearest: the one just woken, then who waits longest, then the newest child. Returns 0
+// also when it is time for a fair pick, which only a loop may do (the netpoller keeps things on
+// the stack it is called on).
+GREENROOM_INLINE_WORKER_CODE static runnable nearest(worker* w) {
+  if (GREENROOM_UNLIKELY(++w->tick % worker::fair_every == 0)) return 0;
+  if (GREENROOM_UNLIKELY(!w->mine.enter())) return nearest_of_queues(w, false);
+  const runnable r = nearest_of_queues(w, true);
+  w->mine.leave();
+  return r;
 }
 
 GREENROOM_NOINLINE GREENROOM_WORKER_CODE void leave(void (*published)(void*), void* argument) {
@@ -241,6 +248,17 @@ GREENROOM_NOINLINE GREENROOM_WORKER_CODE bool let_others_run(worker* w) {
   return !is_cancelled(w);
 }
 
+GREENROOM_WORKER_CODE static void go_behind_children(void* argument) {
+  worker* w = this_worker();
+  w->home->push_behind_children(w, reinterpret_cast<runnable>(argument) | 1);
+}
+
+GREENROOM_NOINLINE GREENROOM_WORKER_CODE void let_children_run(worker* w) {
+  ++w->tick;
+  w->hand_over = w->fresh.pop_newest(false);
+  switch_here(w, take_spare(w), go_behind_children, w->current);
+}
+
 // ---- picking
 
 GREENROOM_WORKER_CODE runnable scheduler::pick(worker* w) {
@@ -254,6 +272,10 @@ GREENROOM_WORKER_CODE runnable scheduler::pick(worker* w) {
 // Every so often: what came from outside, timers, I/O, and the oldest child.
 GREENROOM_WORKER_CODE runnable scheduler::pick_fair(worker* w) {
   w->ticks_seen.store(w->tick, sync::memory_order_relaxed);
+  if (may_bias_ && !w->mine.is_owners() && ++w->calm >= worker::calm_min) {
+    w->calm = 0;
+    w->mine.rebias();
+  }
   w->coarse_now = now().time_since_epoch().count();
   if (w->clock.earliest() <= w->coarse_now) w->clock.expire(w->coarse_now);
   if (poller_ && poller_->has_work() && !polling_.load(sync::memory_order_relaxed) &&
@@ -269,16 +291,16 @@ GREENROOM_WORKER_CODE runnable scheduler::pick_fair(worker* w) {
     runnable oldest = 0;
     if (spilled_.try_dequeue(oldest) || w->fresh.steal(&oldest, 1) != 0) return oldest;
   }
-  if (const runnable r = w->ready.pop()) return r;
-  if (const runnable r = w->lifo.exchange(0, sync::memory_order_acq_rel)) return r;
-  if (const runnable r = w->fresh.pop_newest()) return r;
+  if (const runnable r = w->ready.pop(false)) return r;
+  if (const runnable r = exchange_lifo(w, 0, false)) return r;
+  if (const runnable r = w->fresh.pop_newest(false)) return r;
   return take_spilled(w);
 }
 
 // Children keep being children: behind those that run, newest first.
 GREENROOM_WORKER_CODE void scheduler::keep_fresh(worker* w, std::size_t from, std::size_t n) {
   for (std::size_t i = from; i < n; ++i)
-    if (!w->fresh.push(w->moving[i])) spilled_.enqueue(w->moving[i]);
+    if (!w->fresh.push(w->moving[i], false)) spilled_.enqueue(w->moving[i]);
 }
 
 GREENROOM_WORKER_CODE runnable scheduler::take_spilled(worker* w) {
@@ -300,135 +322,6 @@ GREENROOM_WORKER_CODE runnable scheduler::take_injected(worker* w) {
   for (std::size_t i = 1; i < n; ++i)
     if (!w->ready.push(got[i])) injector_.enqueue(got[i]);
   return n == 0 ? 0 : got[0];
-}
-
-GREENROOM_WORKER_CODE runnable scheduler::steal(worker* w) {
-  runnable* const got = w->moving;
-  w->random ^= w->random << 13;
-  w->random ^= w->random >> 17;
-  w->random ^= w->random << 5;
-  const unsigned first = w->random % workers_;
-  for (unsigned k = 0; k < workers_; ++k) {
-    worker& victim = all_[(first + k) % workers_];
-    if (&victim == w) continue;
-    std::uint32_t n = victim.ready.steal(got);
-    if (n == 0) {
-      n = victim.fresh.steal(got, fresh_share_max);
-      keep_fresh(w, 1, n);
-      if (n != 0) return got[0];
-      // The slot last: its owner is likely to run it next, unless it is stuck.
-      if (const runnable r = victim.lifo.exchange(0, sync::memory_order_acq_rel)) return r;
-      continue;
-    }
-    for (std::uint32_t i = 1; i < n; ++i)
-      if (!w->ready.push(got[i])) injector_.enqueue(got[i]);
-    return got[0];
-  }
-  return 0;
-}
-
-bool scheduler::work_somewhere(const worker* w) const {
-  if (injector_.size_approx() != 0 || spilled_.size_approx() != 0) return true;
-  if (stop_.load(sync::memory_order_acquire)) return true;
-  for (unsigned i = 0; i < workers_; ++i) {
-    const worker& v = all_[i];
-    if (v.ready.length() != 0 || v.fresh.length() != 0) return true;
-    if (&v == w && v.lifo.load(sync::memory_order_acquire) != 0) return true;
-  }
-  return false;
-}
-
-// ---- sleeping
-
-GREENROOM_WORKER_CODE runnable scheduler::wait_for_work(worker* w) {
-  constexpr int search_rounds = 2;
-  for (;;) {
-    if (!w->searching && workers_ > 1)
-      w->searching = idle_.start_searching(workers_ - idle_.count());
-    runnable r = 0;
-    for (int round = 0; r == 0 && w->searching && round < search_rounds; ++round) {
-      r = take_injected(w);
-      if (r == 0) r = take_spilled(w);
-      if (r == 0) r = steal(w);
-    }
-    if (w->searching) {
-      w->searching = false;
-      const bool last = idle_.stop_searching();
-      if (r != 0 && last) {
-        const unsigned next = idle_.claim_one();
-        if (next != idle_set::nobody) wake_worker(next);
-      }
-    }
-    if (r == 0) r = pick_fair(w);
-    if (r != 0) return r;
-    if (stop_.load(sync::memory_order_acquire)) return 0;
-    sleep(w);
-  }
-}
-
-// Announce, look again, sleep (S1, idle_set.hpp).
-GREENROOM_WORKER_CODE void scheduler::sleep(worker* w) {
-  w->ticks_seen.store(++w->tick, sync::memory_order_relaxed);
-  idle_.announce(w->index);
-  bool awake = work_somewhere(w);
-  const std::int64_t until = w->clock.earliest();
-  if (!awake && poller_ && poller_->has_work() &&
-      !polling_.exchange(true, sync::memory_order_acq_rel)) {
-    // seq_cst: whoever wakes us either sees this or has raised the wake word before we read it.
-    // An exchange, for an emulator (QEMU 7.2 for 64-bit ARM) lets a load pass such a store.
-    w->in_poller.exchange(true, sync::memory_order_seq_cst);
-    if (w->wake_word.load(sync::memory_order_seq_cst) == 0) {
-      duration longest = duration::max();
-      if (until != never_ns) {
-        longest = duration(until - now().time_since_epoch().count());
-        if (longest < duration::zero()) longest = duration::zero();
-      }
-      poller_->poll(longest);
-    }
-    w->in_poller.store(false, sync::memory_order_release);
-    polling_.store(false, sync::memory_order_release);
-    awake = true;
-  }
-  if (!awake) {
-    while (w->wake_word.load(sync::memory_order_acquire) == 0) {
-      sync::futex_wait(&w->wake_word, 0, until == never_ns ? -1 : until);
-      if (until != never_ns && now().time_since_epoch().count() >= until) break;
-    }
-  }
-  if (!idle_.retract(w->index)) {
-    // Claimed: the claimer raises the wake word, now or in a moment.
-    while (w->wake_word.exchange(0, sync::memory_order_acq_rel) == 0) sync::relax();
-    w->searching = true;
-  } else {
-    // Not claimed, but an earlier timer or a stop may have raised it: both are looked at next.
-    w->wake_word.exchange(0, sync::memory_order_acq_rel);
-  }
-}
-
-void scheduler::wake_worker(unsigned i) {
-  worker& w = all_[i];
-  // An exchange, not a store: of two wakers whose ones fall together the worker sees both, what
-  // the first of them did (a stop, a timer) included.
-  w.wake_word.exchange(1, sync::memory_order_seq_cst);
-  if (w.in_poller.load(sync::memory_order_seq_cst))
-    poller_->interrupt();
-  else
-    sync::futex_wake(&w.wake_word, 1);
-}
-
-void scheduler::want_poller() {
-  if (polling_.load(sync::memory_order_seq_cst)) return;
-  sync::fence_seq_cst();
-  const unsigned i = idle_.claim_one();
-  if (i != idle_set::nobody) wake_worker(i);
-}
-
-bool scheduler::quiet(time_point until) const {
-  if (injector_.size_approx() != 0) return false;
-  if (idle_.count() != workers_) return false;
-  for (unsigned i = 0; i < workers_; ++i)
-    if (all_[i].clock.earliest() < until.time_since_epoch().count()) return false;
-  return !work_somewhere(nullptr);
 }
 
 }  // namespace greenroom::detail

@@ -13,10 +13,6 @@
 namespace greenroom::detail {
 
 namespace {
-
-// A wait with a deadline, in clean-up while its actor is being cancelled, lasts at most that long;
-// one without a deadline is not cut short.
-constexpr duration cleanup_wait_max = std::chrono::seconds(5);
 // After that many swallowed cancels a green thread is parked for good and reported as a survivor.
 constexpr std::uint32_t swallowed_cancels_max = 1000;
 
@@ -102,6 +98,12 @@ std::uint64_t park_os_thread(fiber* f, time_point deadline) {
   return take_value(f);
 }
 
+// The task may end meanwhile and lose its ops, or be another one by now, which then looks in vain.
+void poke(task* t) {
+  const task_ops* ops = __atomic_load_n(&t->ops, __ATOMIC_ACQUIRE);
+  if (ops != nullptr) ops->poke(t);
+}
+
 // Arms the fiber's one timer for `when` unless it will fire earlier anyway (T1).
 void arm_deadline(fiber* f, std::int64_t when) {
   f->deadline_ns.store(when, sync::memory_order_relaxed);
@@ -139,7 +141,7 @@ void fire_deadline(timer* t, std::int64_t now_ns) {
     s->arm(&f->deadline, due);
   } else if (mailbox) {
     task* waiting = f->current.load(sync::memory_order_acquire);
-    if (waiting != nullptr) waiting->ops->poke(waiting);
+    if (waiting != nullptr) poke(waiting);
   } else {
     decide(f, seen, outcome_timeout);
   }
@@ -161,7 +163,7 @@ wait_ticket begin_wait(const wait_reason& reason, bool interruptible) {
   return {f, f->seq};
 }
 
-std::uint64_t park(time_point deadline) {
+static std::uint64_t park(time_point deadline, bool bounded) {
   fiber* f = current_fiber();
   if (f->is_os_thread) return park_os_thread(f, deadline);
   if ((f->state.load(sync::memory_order_relaxed) & phase_mask) == phase_notified)
@@ -172,9 +174,9 @@ std::uint64_t park(time_point deadline) {
     const std::uint64_t seen = f->state.load(sync::memory_order_acquire);
     if (f->interruptible.load(sync::memory_order_relaxed)) {
       if (decide(f, seen, outcome_cancelled)) return take_value(f);
-    } else {
+    } else if (bounded) {
       const time_point limit = deadline_after(cleanup_wait_max);
-      if (limit < deadline && deadline != never) deadline = limit;
+      if (limit < deadline) deadline = limit;
     }
   }
   const bool timed = deadline != never;
@@ -186,6 +188,9 @@ std::uint64_t park(time_point deadline) {
   if (timed) f->deadline_ns.store(never_ns, sync::memory_order_relaxed);
   return take_value(f);
 }
+
+std::uint64_t park() { return park(never, false); }
+std::uint64_t park(time_point deadline) { return park(deadline, true); }
 
 bool abandon() {
   fiber* f = current_fiber();
@@ -224,7 +229,7 @@ void disarm_poke() {
 void cancel(task* t) {
   // seq_cst: before the look at the fiber, see publish_parked.
   t->control.fetch_or(control_cancel, sync::memory_order_seq_cst);
-  t->ops->poke(t);
+  poke(t);
   fiber* f = t->parked.load(sync::memory_order_seq_cst);
   if (f == nullptr) return;
   // S4: the number read first; if the fiber then still belongs to t and the compare-and-swap

@@ -36,12 +36,16 @@ class run_ring {
     return true;
   }
 
-  // Owner only.
-  runnable pop() noexcept {
+  // Owner only. `biased`: no thief is there (bias.hpp).
+  runnable pop(bool biased) noexcept {
     std::uint32_t head = head_.load(sync::memory_order_acquire);
     for (;;) {
       if (head == tail_.load(sync::memory_order_acquire)) return 0;  // Q1
       const runnable r = slot_[head % size].load(sync::memory_order_relaxed);
+      if (biased) {
+        head_.store(head + 1, sync::memory_order_release);
+        return r;
+      }
       // release: Q2. acquire on failure: see what a thief saw.
       if (head_.compare_exchange_weak(head, head + 1, sync::memory_order_acq_rel,
                                       sync::memory_order_acquire))
@@ -82,25 +86,62 @@ class fresh_ring {
   static constexpr std::uint32_t size = 1024;
 
   // Owner only. False: full.
-  bool push(runnable r) noexcept {
+  bool push(runnable r, bool biased) noexcept {
     std::uint64_t w = word_.load(sync::memory_order_relaxed);
     for (;;) {
       if (count(w) == size) return false;
       slot_[tail(w) % size].store(r, sync::memory_order_relaxed);
+      if (biased) {
+        word_.store(make(head(w), tail(w) + 1, version(w) + 1), sync::memory_order_release);
+        return true;
+      }
       if (word_.compare_exchange_weak(w, make(head(w), tail(w) + 1, version(w) + 1),
                                       sync::memory_order_release, sync::memory_order_relaxed))
         return true;
     }
   }
 
+  // Owner only: before all others, as if it had been the first. False: full.
+  bool push_oldest(runnable r) noexcept {
+    std::uint64_t w = word_.load(sync::memory_order_relaxed);
+    for (;;) {
+      if (count(w) == size) return false;
+      slot_[(head(w) - 1) % size].store(r, sync::memory_order_relaxed);
+      if (word_.compare_exchange_weak(w, make(head(w) - 1, tail(w), version(w) + 1),
+                                      sync::memory_order_release, sync::memory_order_relaxed))
+        return true;
+    }
+  }
+
+  // Of the oldest entry: while it stays, so does its mark.
+  struct mark {
+    runnable oldest = 0;
+    std::uint32_t head = 0;
+    std::uint32_t emptied = 0;
+    friend bool operator==(const mark&, const mark&) = default;
+  };
+  // Any thread; a moment old. `oldest` is 0 when there is none.
+  [[nodiscard]] mark look() const noexcept {
+    const std::uint32_t emptied = emptied_.load(sync::memory_order_acquire);
+    const std::uint64_t w = word_.load(sync::memory_order_acquire);
+    if (count(w) == 0) return {};
+    return {slot_[head(w) % size].load(sync::memory_order_relaxed), head(w), emptied};
+  }
+
   // Owner only: the newest.
-  runnable pop_newest() noexcept {
+  runnable pop_newest(bool biased) noexcept {
     std::uint64_t w = word_.load(sync::memory_order_acquire);
     while (count(w) != 0) {
       const runnable r = slot_[(tail(w) - 1) % size].load(sync::memory_order_relaxed);
-      if (word_.compare_exchange_weak(w, make(head(w), tail(w) - 1, version(w)),
-                                      sync::memory_order_acq_rel, sync::memory_order_acquire))
+      const std::uint64_t without = make(head(w), tail(w) - 1, version(w));
+      if (biased) word_.store(without, sync::memory_order_release);
+      if (biased || word_.compare_exchange_weak(w, without, sync::memory_order_acq_rel,
+                                                sync::memory_order_acquire)) {
+        // relaxed: look() is a hint.
+        if (count(w) == 1)
+          emptied_.store(emptied_.load(sync::memory_order_relaxed) + 1, sync::memory_order_relaxed);
         return r;
+      }
     }
     return 0;
   }
@@ -139,6 +180,7 @@ class fresh_ring {
   }
 
   alignas(64) sync::atomic<std::uint64_t> word_{0};
+  sync::atomic<std::uint32_t> emptied_{0};  // how often; owner writes
   sync::atomic<runnable> slot_[size]{};
 };
 

@@ -159,6 +159,7 @@ void scheduler::reset(const settings& how) {
 
 scheduler* scheduler::start(const settings& how, const char*& why) {
   watch_forks();
+  explain_cancel_in_terminate();
   if (forked()) {
     why = "this process was made by fork(); a runtime cannot be started in it";
     return nullptr;
@@ -179,8 +180,12 @@ scheduler* scheduler::start(const settings& how, const char*& why) {
     s = new scheduler;
     s->all_ = std::make_unique<worker[]>(n);
     s->workers_ = s->capacity_ = n;
-    for (unsigned i = 0; i < n; ++i) s->tokens_.emplace_back(s->injector_);
+    for (unsigned i = 0; i < n; ++i) {
+      s->tokens_.emplace_back(s->injector_);
+      s->all_[i].sights = std::make_unique<sight[]>(n);
+    }
   }
+  s->may_bias_ = sync::prepare_heavy_fence();
   s->reset(how);
   if (!s->poller_) s->poller_ = make_netpoller();
   if (s->poller_)
@@ -265,11 +270,26 @@ GREENROOM_COLD void scheduler::overflow(worker* w, runnable r) {
 GREENROOM_COLD void scheduler::overflow_fresh(worker* w, runnable r) {
   const std::uint32_t n = w->fresh.steal(w->moving, fresh_ring::size / 2);
   spilled_.enqueue_bulk(w->moving, n);
-  if (!w->fresh.push(r)) spilled_.enqueue(r);
+  if (!w->fresh.push(r, false)) spilled_.enqueue(r);
 }
 
 GREENROOM_WORKER_CODE void scheduler::push_back(worker* w, runnable r) {
   if (GREENROOM_UNLIKELY(!w->ready.push(r))) overflow(w, r);
+}
+
+GREENROOM_WORKER_CODE void scheduler::push_behind_children(worker* w, runnable r) {
+  if (GREENROOM_UNLIKELY(!w->fresh.push_oldest(r))) push_back(w, r);
+}
+
+// Counts the children that a task makes without a wait; the tick tells its turns apart. Who is no
+// task (a handler that the netpoller runs) cannot let others run.
+GREENROOM_INLINE_WORKER_CODE static bool made_many(worker* w) {
+  if (w->maker_tick != w->tick) {
+    w->maker_tick = w->tick;
+    w->made = 0;
+  }
+  return ++w->made >= worker::children_max &&
+         w->current->current.load(sync::memory_order_relaxed) != nullptr;
 }
 
 GREENROOM_WORKER_CODE void scheduler::push(runnable r, bool fresh) {
@@ -278,17 +298,21 @@ GREENROOM_WORKER_CODE void scheduler::push(runnable r, bool fresh) {
     push_foreign(r);
     return;
   }
+  const bool biased = w->mine.enter();
   if (fresh) {
-    if (GREENROOM_UNLIKELY(!w->fresh.push(r))) overflow_fresh(w, r);
+    const bool fits = w->fresh.push(r, biased);
+    if (biased) w->mine.leave();
+    if (GREENROOM_UNLIKELY(!fits)) overflow_fresh(w, r);
   } else {
-    // acq_rel: hands over what the pusher wrote; whoever takes it acquires.
-    const runnable displaced = w->lifo.exchange(r, sync::memory_order_acq_rel);
+    const runnable displaced = exchange_lifo(w, r, biased);
+    if (biased) w->mine.leave();
     // Alone in the slot: this worker runs it next, so nobody is woken; a pair stays together.
     if (displaced == 0) return;
     push_back(w, displaced);
   }
   const unsigned i = idle_.claim_without_fence();
   if (GREENROOM_UNLIKELY(i != idle_set::nobody)) wake_worker(i);
+  if (fresh && GREENROOM_UNLIKELY(made_many(w))) let_children_run(w);
 }
 
 void scheduler::push_foreign(runnable r) {
@@ -318,6 +342,7 @@ GREENROOM_WORKER_CODE void scheduler::arm(timer* t, std::int64_t when_ns) {
     w->clock.arm(t, when_ns);
     return;
   }
+  if (forked()) return;  // no worker lives here to run it, and one may have held the lock
   if (all_[0].clock.arm(t, when_ns)) wake_worker(0);
 }
 

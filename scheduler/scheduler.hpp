@@ -42,6 +42,7 @@ class scheduler {
   void push(runnable r, bool fresh);
   void push_foreign(runnable r);
   void push_back(worker* w, runnable r);  // w: the caller's worker; behind all others
+  void push_behind_children(worker* w, runnable r);
   void want_poller();
   void arm(timer* t, std::int64_t when_ns);
   std::uint64_t new_id();
@@ -61,11 +62,14 @@ class scheduler {
   void reset(const settings& how);
   static void* worker_main(void* argument);
   runnable steal(worker* w);
+  runnable steal_from(worker* w, worker& victim, bool children);
   static constexpr std::uint32_t fresh_share_max = 32;  // children moved at once
   void keep_fresh(worker* w, std::size_t from, std::size_t n);
   runnable take_spilled(worker* w);
   runnable take_injected(worker* w);
   bool work_somewhere(const worker* w) const;
+  bool ripe(worker* w, const worker& victim);
+  void nap(worker* w);
   void sleep(worker* w);
   void wake_worker(unsigned i);
   void overflow(worker* w, runnable r);
@@ -82,6 +86,7 @@ class scheduler {
   sync::atomic<std::uint32_t> running_{0};  // worker threads that have not left
   sync::atomic<std::uint64_t> ids_{1};
   bool handles_overflow_ = false;
+  bool may_bias_ = false;
   injector_queue injector_;
   std::vector<moodycamel::ConsumerToken> tokens_;  // one a worker
   // Children that found no room in the ring of the worker that made them. Apart from the injector,
@@ -91,6 +96,9 @@ class scheduler {
   scheduler* next_ = nullptr;  // in the list of those that run, or of the recycled
 };
 
+// From now on std::terminate explains a cancel that was thrown where nothing may be thrown, and
+// calls the handler that was there before.
+void explain_cancel_in_terminate();
 // The stack every loop runs on, entered by greenroom_stack_entry.
 void run_loop();
 // Takes a spare stack with a suspended loop, keeping to the worker's stock.
@@ -99,6 +107,8 @@ fiber* take_spare(worker* w);
 void give_spare(void* f);
 // A yield: w's green thread goes behind all others. False: a cancel is to be looked at.
 bool let_others_run(worker* w);
+// A parent of many children lets them run: it goes behind all of this worker's.
+void let_children_run(worker* w);
 // Switches from w's present stack to another; `published` runs there first.
 void switch_to(worker* w, fiber* to, void (*published)(void*), void* argument);
 

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <ctime>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -31,6 +32,14 @@ void futex_wait(const std::atomic<std::uint32_t>* word, std::uint32_t expected,
 
 void futex_wake(const std::atomic<std::uint32_t>* word, int count) noexcept {
   syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count, nullptr, nullptr, 0);
+}
+
+void fence_heavy() noexcept { syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0); }
+
+bool prepare_heavy_fence() noexcept {
+  static const bool has =
+      syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+  return has;
 }
 
 }  // namespace sync

@@ -15,12 +15,8 @@ void size_of(call& c) {
 template <bool Left>
 void push(call& c) {
   list& values = c.obtain<list>(c[1]);
-  for (std::string_view value : c.args.subspan(2)) {
-    if constexpr (Left)
-      values.emplace_front(value);
-    else
-      values.emplace_back(value);
-  }
+  for (std::string_view value : c.args.subspan(2))
+    values.emplace(Left ? values.begin() : values.end(), value);
   c.out.integer(values.size());
 }
 
@@ -36,10 +32,7 @@ void pop(call& c) {
   if (counted) c.out.array(count);
   for (; count > 0; --count) {
     c.out.bulk(Left ? values->front() : values->back());
-    if constexpr (Left)
-      values->pop_front();
-    else
-      values->pop_back();
+    Left ? values->pop_front() : values->pop_back();
   }
   c.settle(c[1], *values);
 }
@@ -68,10 +61,8 @@ void hset(call& c) {
   if (c.args.size() % 2 != 0) throw wrong_arity(c[0]);
   hash& fields = c.obtain<hash>(c[1]);
   int added = 0;
-  for (std::size_t i = 2; i < c.args.size(); i += 2) {
-    const auto [field, is_new] = fields.insert_or_assign(std::string(c[i]), c[i + 1]);
-    added += is_new;
-  }
+  for (std::size_t i = 2; i < c.args.size(); i += 2)
+    added += fields.insert_or_assign(std::string(c[i]), c[i + 1]).second;
   c.out.integer(added);
 }
 
@@ -79,15 +70,11 @@ template <class T>
 void remove(call& c) {
   T* const members = c.find<T>(c[1]);
   if (members == nullptr) return c.out.integer(0);
-  int removed = 0;
-  for (std::string_view name : c.args.subspan(2)) {
-    const auto found = members->find(name);
-    if (found == members->end()) continue;
-    members->erase(found);
-    ++removed;
-  }
+  const std::size_t before = members->size();
+  for (std::string_view name : c.args.subspan(2))
+    if (const auto found = members->find(name); found != members->end()) members->erase(found);
+  c.out.integer(before - members->size());
   c.settle(c[1], *members);
-  c.out.integer(removed);
 }
 
 void smembers(call& c) {
@@ -105,10 +92,7 @@ void hget(call& c) {
 void hgetall(call& c) {
   const hash& fields = c.read<hash>(c[1]);
   c.out.map(fields.size());
-  for (const auto& [field, value] : fields) {
-    c.out.bulk(field);
-    c.out.bulk(value);
-  }
+  for (const auto& [field, value] : fields) c.out.bulk(field, value);
 }
 
 constexpr command table[] = {

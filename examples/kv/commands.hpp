@@ -17,11 +17,13 @@ using arguments = std::span<const std::string_view>;  // a command's words, its 
 struct refusal {
   std::string text;
 };
-inline constexpr const char* wrong_type =
-    "WRONGTYPE Operation against a key holding the wrong kind of value";
-inline constexpr const char* not_an_integer = "ERR value is not an integer or out of range";
 inline constexpr const char* syntax_error = "ERR syntax error";
 refusal wrong_arity(std::string_view name);
+std::int64_t integer_in(std::string_view text);  // refuses anything else
+
+using flag_name = std::pair<std::string_view, bool*>;
+// Sets the flag that the word names; false: it names none.
+bool set_flag(std::string_view word, std::initializer_list<flag_name> flags);
 
 std::size_t shard_of(std::string_view key, std::size_t shards);
 
@@ -34,13 +36,21 @@ struct call {
   milliseconds_t now;
 
   std::string_view operator[](std::size_t i) const { return args[i]; }
-  std::int64_t integer(std::size_t i) const;
+  std::int64_t integer(std::size_t i) const { return integer_in(args[i]); }
+  // The time when args[i] units, of so many milliseconds, have passed; refuses less than `least`.
+  milliseconds_t time_in(std::size_t i, std::int64_t unit, std::int64_t least) const;
 
   database& home(std::string_view key) const { return (*shards[shard_of(key, shards.size())])[db]; }
   database::key* find(std::string_view key) const { return home(key).find(key, now); }
   // The value of type T under that key, nullptr if there is none; refuses other types.
   template <class T>
-  T* find(std::string_view key) const;
+  T* find(std::string_view key) const {
+    database::key* const found = find(key);
+    if (found == nullptr) return nullptr;
+    if (auto* const value = std::get_if<held<T>>(&found->second.value))
+      return &static_cast<T&>(*value);
+    throw refusal{"WRONGTYPE Operation against a key holding the wrong kind of value"};
+  }
   // The same, an empty one if there is none.
   template <class T>
   const T& read(std::string_view key) const {
@@ -50,7 +60,11 @@ struct call {
   }
   // The same, made when not there.
   template <class T>
-  T& obtain(std::string_view key) const;
+  T& obtain(std::string_view key) const {
+    if (T* const found = find<T>(key)) return *found;
+    held<T> value;  // Before there is a key: memory may run out.
+    return home(key).obtain(key, now).second.value.template emplace<held<T>>(std::move(value));
+  }
   // A collection that has become empty is no more.
   void settle(std::string_view key, const auto& value) const {
     if (value.size() == 0) home(key).erase(*find(key));
@@ -79,28 +93,5 @@ struct command {
 std::span<const command> string_commands();
 std::span<const command> generic_commands();
 std::span<const command> collection_commands();
-
-template <class T>
-T* call::find(std::string_view key) const {
-  database::key* const found = find(key);
-  if (found == nullptr) return nullptr;
-  auto& value = found->second.value;
-  if constexpr (std::is_same_v<T, std::string>) {
-    if (T* const text = std::get_if<T>(&value)) return text;
-  } else {
-    if (auto* const box = std::get_if<std::unique_ptr<T>>(&value)) return box->get();
-  }
-  throw refusal{wrong_type};
-}
-
-template <class T>
-T& call::obtain(std::string_view key) const {
-  if (T* const found = find<T>(key)) return *found;
-  auto& value = home(key).obtain(key, now).second.value;
-  if constexpr (std::is_same_v<T, std::string>)
-    return std::get<T>(value);
-  else
-    return *value.template emplace<std::unique_ptr<T>>(std::make_unique<T>());
-}
 
 }  // namespace kv

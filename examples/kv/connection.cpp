@@ -12,12 +12,10 @@ constexpr std::size_t output_max = 1 << 20;  // before it is written, whatever e
 refusal unknown_command(arguments args) {
   constexpr std::size_t text_max = 128;
   std::string beginning;
-  for (std::size_t i = 1; i < args.size() && beginning.size() < text_max; ++i) {
-    const std::string_view shown = args[i].substr(0, text_max - beginning.size());
-    beginning.append("'").append(shown).append("' ");
-  }
-  return {"ERR unknown command '" + std::string(args[0].substr(0, text_max)) +
-          "', with args beginning with: " + beginning};
+  for (std::size_t i = 1; i < args.size() && beginning.size() < text_max; ++i)
+    beginning += concat("'", args[i].substr(0, text_max - beginning.size()), "' ");
+  return {concat("ERR unknown command '", args[0].substr(0, text_max),
+                 "', with args beginning with: ", beginning)};
 }
 
 shard_set shards_of(const command& what, arguments args, std::size_t shards) {
@@ -53,8 +51,7 @@ void connection::serve() {
       const gr::shield finish;  // A cancel ends the wait for requests, never a request.
       answer_all();
     }
-  } catch (const finished&) {
-  } catch (const service_ends&) {}
+  } catch (const finished&) {}
 }
 
 // Waits for more input. The half of a request that has come already moves to the front.
@@ -103,11 +100,12 @@ void connection::check(const command* what, arguments args) const {
   if (!what->accepts(args.size())) throw wrong_arity(what->name);
   if (!parser.authenticated && !what->is("no_auth"))
     throw refusal{"NOAUTH Authentication required."};
-  if (subscriptions > 0 && known.protocol == 2 && !what->name.ends_with("subscribe") &&
-      what->name != "ping" && what->name != "quit")
-    throw refusal{"ERR Can't execute '" + std::string(what->name) +
-                  "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in "
-                  "this context"};
+  if (only_listens() && !what->name.ends_with("subscribe") && what->name != "ping" &&
+      what->name != "quit")
+    throw refusal{concat(
+        "ERR Can't execute '", what->name,
+        "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
+        "context")};
 }
 
 void connection::flush() {

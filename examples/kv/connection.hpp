@@ -27,8 +27,6 @@ struct service {
 
 class connection {
  public:
-  struct finished {};  // thrown when the client asked for the end, or hears nothing any more
-
   connection(const service& service, client_id own_id, peer stream);
   ~connection();
 
@@ -37,6 +35,8 @@ class connection {
   // For the commands in session.cpp.
   reply out() { return {output_, known.protocol}; }
   void flush();  // Gives back the keys, then writes: a client that does not read waits alone.
+  // A subscriber that speaks RESP2 cannot tell replies from messages.
+  bool only_listens() const { return subscriptions > 0 && known.protocol == 2; }
   void tell_hub() { all.hub.send(changed{id, known}); }
 
   const service& all;

@@ -33,19 +33,14 @@ void type(call& c) {
 }
 
 void expire_in(call& c, std::int64_t unit) {
-  bool given[4] = {}, &nx = given[0], &xx = given[1], &gt = given[2], &lt = given[3];
-  constexpr std::string_view options[] = {"nx", "xx", "gt", "lt"};
-  for (std::string_view word : c.args.subspan(3)) {
-    const auto option = std::ranges::find(options, lower(word));
-    if (option == std::end(options)) throw refusal{"ERR Unsupported option " + std::string(word)};
-    given[option - options] = true;
-  }
+  bool nx = false, xx = false, gt = false, lt = false;
+  for (std::string_view word : c.args.subspan(3))
+    if (!set_flag(word, {{"nx", &nx}, {"xx", &xx}, {"gt", &gt}, {"lt", &lt}}))
+      throw refusal{concat("ERR Unsupported option ", word)};
   if (nx && (xx || gt || lt))
     throw refusal{"ERR NX and XX, GT or LT options at the same time are not compatible"};
   if (gt && lt) throw refusal{"ERR GT and LT options at the same time are not compatible"};
-  milliseconds_t when = c.integer(2);
-  if (__builtin_mul_overflow(when, unit, &when) || __builtin_add_overflow(when, c.now, &when))
-    throw refusal{"ERR invalid expire time in '" + lower(c[0]) + "' command"};
+  const milliseconds_t when = c.time_in(2, unit, INT64_MIN);
   database::key* const key = c.find(c[1]);
   const milliseconds_t old = key != nullptr ? key->second.expires : never;
   if (key == nullptr || (nx && old != never) || (xx && old == never) || (gt && when <= old) ||
@@ -60,12 +55,9 @@ void expire_in(call& c, std::int64_t unit) {
 
 void time_left(call& c, std::int64_t unit) {
   const database::key* const key = c.find(c[1]);
-  if (key == nullptr)
-    c.out.integer(-2);
-  else if (key->second.expires == never)
-    c.out.integer(-1);
-  else
-    c.out.integer((key->second.expires - c.now + unit / 2) / unit);
+  if (key == nullptr) return c.out.integer(-2);
+  if (key->second.expires == never) return c.out.integer(-1);
+  c.out.integer((key->second.expires - c.now + unit / 2) / unit);
 }
 
 void persist(call& c) {
@@ -109,15 +101,15 @@ void scan(call& c) {
   std::string_view pattern = "*", type_name;
   std::uint64_t count = 10;
   for (std::size_t i = 2; i < c.args.size(); i += 2) {
-    const bool has_value = i + 1 < c.args.size();
-    if (has_value && is_word(c[i], "match"))
+    if (i + 1 == c.args.size()) throw refusal{syntax_error};
+    if (is_word(c[i], "match"))
       pattern = c[i + 1];
-    else if (has_value && is_word(c[i], "type"))
+    else if (is_word(c[i], "type"))
       type_name = c[i + 1];
-    else if (!has_value || !is_word(c[i], "count") || c.integer(i + 1) < 1)
-      throw refusal{syntax_error};
-    else
+    else if (is_word(c[i], "count") && c.integer(i + 1) >= 1)
       count = static_cast<std::uint64_t>(c.integer(i + 1));
+    else
+      throw refusal{syntax_error};
   }
   std::uint64_t shard = cursor % shards, place = cursor / shards, seen = 0;
   names found;
@@ -145,8 +137,7 @@ void dbsize(call& c) {
 }
 
 void flush(call& c, std::size_t first_db, std::size_t end_db) {
-  if (c.args.size() > 2 ||
-      (c.args.size() == 2 && !is_word(c[1], "async") && !is_word(c[1], "sync")))
+  if (c.args.size() > 2 || (c.args.size() == 2 && !is_one_of(c[1], {"async", "sync"})))
     throw refusal{syntax_error};
   for (const auto& shard : c.shards)
     for (std::size_t db = first_db; db < end_db; ++db) (*shard)[db] = {};

@@ -12,12 +12,11 @@ constexpr std::size_t unread_max = 32 << 20, unread_soft_max = 8 << 20;
 constexpr milliseconds_t over_max = 60'000;
 constexpr std::size_t overhead = 64;  // what a waiting publication takes beside its bytes
 
-using words = std::initializer_list<std::string_view>;
-
-reply frame(std::string& bytes, int protocol, words parts, std::size_t more = 0) {
+// Begins a message: these texts, and `more` parts that the caller adds.
+reply frame(std::string& bytes, int protocol, std::size_t more, const auto&... texts) {
   reply out(bytes, protocol);
-  out.push(parts.size() + more);
-  for (std::string_view part : parts) out.bulk(part);
+  out.push(sizeof...(texts) + more);
+  out.bulk(texts...);
   return out;
 }
 
@@ -56,45 +55,42 @@ std::size_t hub::on(subscription m) {
   c.pusher = std::move(m.to);
   std::set<std::string>& mine = m.pattern ? c.patterns : c.channels;
   topics& all = m.pattern ? patterns_ : channels_;
-  const std::string kind = std::string(m.pattern ? "p" : "") + (m.add ? "" : "un") + "subscribe";
-  const auto number = [&] { return c.channels.size() + c.patterns.size(); };
+  const std::string kind = concat(m.pattern ? "p" : "", m.add ? "" : "un", "subscribe");
   std::string bytes;
   if (!m.add && m.names.empty()) m.names.assign(mine.begin(), mine.end());
   if (m.names.empty()) {
-    reply out = frame(bytes, c.known.protocol, {kind}, 2);
+    reply out = frame(bytes, c.known.protocol, 2, kind);
     out.null();
-    out.integer(number());
+    out.integer(c.subscriptions());
   }
   for (const std::string& name : m.names) {
     if (m.add && mine.insert(name).second) all[name].insert(m.id);
     if (!m.add && mine.erase(name) != 0) forget(all, name, m.id);
-    frame(bytes, c.known.protocol, {kind, name}, 1).integer(number());
+    frame(bytes, c.known.protocol, 1, kind, name).integer(c.subscriptions());
   }
   push(c, std::make_shared<const std::string>(std::move(bytes)));
-  return number();
+  return c.subscriptions();
 }
 
 std::size_t hub::on(publish m) {
   std::size_t receivers = 0;
-  const auto pass_on = [&](const std::set<client_id>& to, words kind) {
+  const auto pass_on = [&](const std::set<client_id>& to, const auto&... kind) {
     std::shared_ptr<std::string> frames[2];
     for (client_id id : to) {
       client& c = clients_.at(id);
       auto& bytes = frames[c.known.protocol == 3];
       if (bytes == nullptr) {
         bytes = std::make_shared<std::string>();
-        reply out = frame(*bytes, c.known.protocol, kind, 2);
-        out.bulk(m.channel);
-        out.bulk(m.message);
+        frame(*bytes, c.known.protocol, 0, kind..., m.channel, m.message);
       }
       push(c, bytes);
       ++receivers;
     }
   };
   if (const auto found = channels_.find(m.channel); found != channels_.end())
-    pass_on(found->second, {"message"});
+    pass_on(found->second, "message");
   for (const auto& [pattern, clients] : patterns_)
-    if (glob_match(pattern, m.channel)) pass_on(clients, {"pmessage", pattern});
+    if (glob_match(pattern, m.channel)) pass_on(clients, "pmessage", pattern);
   return receivers;
 }
 
@@ -119,15 +115,14 @@ void hub::on(written m) {
 
 // As CLIENT LIST shows a client. What has no meaning here has always the same value.
 std::string hub::line_of(client_id id, const client& c) const {
-  using std::to_string;
-  return "id=" + to_string(id) + " addr=" + c.io->peer_name() + " laddr=" + address_ +
-         " fd=0 name=" + c.known.name + " age=" + to_string((steady_now() - c.since) / 1000) +
-         " idle=0 flags=" + (c.channels.empty() && c.patterns.empty() ? "N" : "P") +
-         " db=" + to_string(c.known.db) + " sub=" + to_string(c.channels.size()) +
-         " psub=" + to_string(c.patterns.size()) +
-         " ssub=0 multi=-1 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=1024 rbp=0 obl=0 oll=0" +
-         " omem=" + to_string(c.unread) + " tot-mem=" + to_string(c.unread + sizeof c) +
-         " events=r cmd=NULL user=default redir=-1 resp=" + to_string(c.known.protocol) + "\n";
+  return concat(
+      "id=", id, " addr=", c.io->peer_name(), " laddr=", address_, " fd=0 name=", c.known.name,
+      " age=", (steady_now() - c.since) / 1000,
+      " idle=0 flags=", c.subscriptions() == 0 ? "N" : "P", " db=", c.known.db,
+      " sub=", c.channels.size(), " psub=", c.patterns.size(),
+      " ssub=0 multi=-1 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=1024 rbp=0 obl=0 oll=0 omem=",
+      c.unread, " tot-mem=", c.unread + sizeof c,
+      " events=r cmd=NULL user=default redir=-1 resp=", c.known.protocol, "\n");
 }
 
 census hub::on(describe m) {

@@ -116,6 +116,7 @@ class hub {
     milliseconds_t since;
     gr::address<publication> pusher;
     std::set<std::string> channels, patterns;
+    std::size_t subscriptions() const { return channels.size() + patterns.size(); }
     std::size_t unread = 0;             // bytes that its pusher has not written yet
     milliseconds_t over_since = never;  // when that became more than the soft limit
   };

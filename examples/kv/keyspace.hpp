@@ -40,10 +40,17 @@ using list = std::deque<std::string>;
 using set = std::unordered_set<std::string, keyed_hash, std::equal_to<>>;
 using hash = dict<std::string>;
 
+// A collection elsewhere, so that the many keys that hold a string stay small.
+template <class T>
+struct boxed {
+  operator T&() { return *at; }
+  std::unique_ptr<T> at = std::make_unique<T>();
+};
+template <class T>
+using held = std::conditional_t<std::is_same_v<T, std::string>, T, boxed<T>>;
+
 struct entry {
-  // Boxed, so that the many keys that hold a string stay small.
-  std::variant<std::string, std::unique_ptr<list>, std::unique_ptr<set>, std::unique_ptr<hash>>
-      value;
+  std::variant<std::string, boxed<list>, boxed<set>, boxed<hash>> value;
   milliseconds_t expires = never;
 };
 

@@ -39,17 +39,16 @@ std::size_t reserve_descriptors(std::size_t clients) {
 
 bool set_option(settings& s, std::string_view name, std::string_view value) {
   const std::int64_t number = to_integer(value).value_or(-1);
+  const auto set = [&]<class T>(T& to, std::int64_t min, std::int64_t max) {
+    to = static_cast<T>(number);
+    return number >= min && number <= max;
+  };
   if (name == "--bind") return s.bind = value, true;
   if (name == "--requirepass") return s.password = value, true;
-  if (name == "--port" && number <= UINT16_MAX)
-    s.port = static_cast<std::uint16_t>(number);
-  else if (name == "--maxclients")
-    s.clients_max = static_cast<std::size_t>(number);
-  else if (name == "--workers" && number != 0)
-    s.workers = static_cast<std::size_t>(number);
-  else
-    return false;
-  return number >= 0 && s.workers <= shards_max;
+  if (name == "--port") return set(s.port, 0, UINT16_MAX);
+  if (name == "--maxclients") return set(s.clients_max, 0, INT64_MAX);
+  if (name == "--workers") return set(s.workers, 1, shards_max);
+  return false;
 }
 
 settings parse(int argc, char** argv) {
@@ -73,16 +72,12 @@ int run(settings config) {
   ::pthread_sigmask(SIG_BLOCK, &stop, nullptr);  // Before the runtime's threads: they inherit it.
 
   gr::runtime rt{{.workers = static_cast<unsigned>(config.workers), .name = "kv"}};
-  std::shared_ptr<gr::listener> door;
-  rt.spawn([&] {  // Listening is I/O, so a green thread does it.
-      auto opened = gr::listen_tcp(config.bind, config.port);
-      if (opened)
-        door = std::move(*opened);
-      else
-        std::fprintf(stderr, "greenroom-kv: %s\n", opened.error().text());
-    })
-      .join();
-  if (door == nullptr) return 1;
+  auto opened = gr::listen_tcp(config.bind, config.port);
+  if (!opened) {
+    std::fprintf(stderr, "greenroom-kv: %s\n", opened.error().text());
+    return 1;
+  }
+  const std::shared_ptr<gr::listener> door = std::move(*opened);
 
   config.port = door->port();
   config.clients_max = reserve_descriptors(config.clients_max);

@@ -2,6 +2,7 @@
 #include "resp.hpp"
 
 #include <cctype>
+#include <charconv>
 #include <climits>
 #include <cstring>
 #include <utility>
@@ -12,8 +13,6 @@ namespace kv {
 namespace {
 
 bool is_space(char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; }
-bool is_hex(char c) { return std::isxdigit(static_cast<unsigned char>(c)) != 0; }
-int hex_digit(char c) { return c <= '9' ? c - '0' : lower(c) - 'a' + 10; }
 
 char unescaped(char c) {
   constexpr std::string_view letters = "nrtba", meanings = "\n\r\t\b\a";
@@ -27,6 +26,7 @@ char* unquote(char* from, char* end, std::size_t& size) {
   char* out = from;
   char* const start = from;
   char quote = 0;
+  unsigned char byte = 0;
   for (; from < end && (quote != 0 || !is_space(*from)); ++from) {
     if (quote == 0 && (*from == '"' || *from == '\'')) {
       quote = *from;
@@ -34,8 +34,8 @@ char* unquote(char* from, char* end, std::size_t& size) {
       if (from + 1 < end && !is_space(from[1])) return nullptr;
       quote = 0;
     } else if (quote == '"' && end - from > 3 && from[0] == '\\' && from[1] == 'x' &&
-               is_hex(from[2]) && is_hex(from[3])) {
-      *out++ = static_cast<char>(hex_digit(from[2]) * 16 + hex_digit(from[3]));
+               std::from_chars(from + 2, from + 4, byte, 16).ptr == from + 4) {
+      *out++ = static_cast<char>(byte);
       from += 3;
     } else if (quote == '"' && *from == '\\' && from + 1 < end) {
       *out++ = unescaped(*++from);
@@ -60,8 +60,8 @@ void empty(std::vector<T>& words) {
 
 using outcome = request_parser::outcome;
 
-outcome request_parser::fail(std::string_view text) {
-  error_ = "Protocol error: " + std::string(text);
+outcome request_parser::fail(const auto&... text) {
+  error_ = concat("Protocol error: ", text...);
   return outcome::error;
 }
 
@@ -93,15 +93,13 @@ outcome request_parser::read_header(std::span<char> input, const header& h, std:
   const std::string_view rest(input.data() + position_, input.size() - position_);
   const std::size_t end = rest.find('\r');
   if (end == rest.npos && rest.size() > inline_max)
-    return fail("too big " + std::string(h.name) + " count string");
+    return fail("too big ", h.name, " count string");
   if (end == rest.npos || end + 1 == rest.size()) return outcome::more;
-  if (rest[0] != h.type)
-    return fail(std::string("expected '") + h.type + "', got '" + rest[0] + "'");
+  if (rest[0] != h.type) return fail("expected '", h.type, "', got '", rest[0], "'");
   const auto found = to_integer(rest.substr(1, end - 1));
-  if (!found || *found < h.min || *found > h.max)
-    return fail("invalid " + std::string(h.of) + " length");
+  if (!found || *found < h.min || *found > h.max) return fail("invalid ", h.of, " length");
   if (!authenticated && *found > h.unauthenticated_max)
-    return fail("unauthenticated " + std::string(h.of) + " length");
+    return fail("unauthenticated ", h.of, " length");
   number = *found;
   position_ += end + 2;
   return outcome::command;

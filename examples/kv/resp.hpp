@@ -42,7 +42,7 @@ class request_parser {
     std::int64_t min, max, unauthenticated_max;
   };
 
-  outcome fail(std::string_view text);
+  outcome fail(const auto&... text);
   outcome read_header(std::span<char> input, const header& h, std::int64_t& number);
   outcome read_bulk(std::span<char> input);
   outcome read_line(std::span<char> input);

@@ -12,35 +12,19 @@ namespace kv {
 namespace {
 
 constexpr const char* redis_version = "7.0.15";  // whose replies these are
-constexpr const char* wrong_password =
-    "WRONGPASS invalid username-password pair or user is disabled.";
-
-using std::to_string;
-
-auto ask_hub(const connection& c, auto request) {
-  auto answered = c.all.hub.ask_until(std::move(request), gr::never);
-  if (!answered) throw service_ends{};
-  return std::move(*answered);
-}
 
 void ping(connection& c, arguments args) {
   if (args.size() > 2) throw wrong_arity("ping");
-  const std::string_view text = args.size() == 2 ? args[1] : std::string_view();
-  if (c.subscriptions > 0 && c.known.protocol == 2) {
-    c.out().array(2);
-    c.out().bulk("pong");
-    c.out().bulk(text);
-  } else if (args.size() == 2) {
-    c.out().bulk(text);
-  } else {
-    c.out().simple("PONG");
-  }
+  const bool has_text = args.size() == 2;
+  if (!c.only_listens()) return has_text ? c.out().bulk(args[1]) : c.out().simple("PONG");
+  c.out().array(2);
+  c.out().bulk("pong", has_text ? args[1] : "");
 }
 
 void quit(connection& c, arguments) {
   c.out().ok();
   c.flush();
-  throw connection::finished{};
+  throw finished{};
 }
 
 void log_in(connection& c, std::string_view user, std::string_view password) {
@@ -49,7 +33,7 @@ void log_in(connection& c, std::string_view user, std::string_view password) {
   bool differs = user != "default" || (!wanted.empty() && password.size() != wanted.size());
   for (std::size_t i = 0; i < std::min(wanted.size(), password.size()); ++i)
     differs |= password[i] != wanted[i];
-  if (differs) throw refusal{wrong_password};
+  if (differs) throw refusal{"WRONGPASS invalid username-password pair or user is disabled."};
   c.parser.authenticated = true;
 }
 
@@ -80,7 +64,7 @@ void hello(connection& c, arguments args) {
     } else if (is_word(args[i], "setname") && i + 1 < args.size()) {
       set_name(c, args[++i]);
     } else {
-      throw refusal{"ERR Syntax error in HELLO option '" + std::string(args[i]) + "'"};
+      throw refusal{concat("ERR Syntax error in HELLO option '", args[i], "'")};
     }
   }
   if (!c.parser.authenticated)
@@ -91,24 +75,20 @@ void hello(connection& c, arguments args) {
   c.known.protocol = static_cast<int>(*protocol);
   c.tell_hub();
   c.out().map(7);
-  for (std::string_view word : {"server", "redis", "version", redis_version, "proto"})
-    c.out().bulk(word);
+  c.out().bulk("server", "redis", "version", redis_version, "proto");
   c.out().integer(*protocol);
   c.out().bulk("id");
   c.out().integer(c.id);
-  for (std::string_view word : {"mode", "standalone", "role", "master", "modules"})
-    c.out().bulk(word);
+  c.out().bulk("mode", "standalone", "role", "master", "modules");
   c.out().array(0);
 }
 
 void select(connection& c, arguments args) {
-  const auto db = to_integer(args[1]);
-  if (!db) throw refusal{not_an_integer};
-  if (*db != static_cast<int>(*db))
+  const std::int64_t db = integer_in(args[1]);
+  if (db != static_cast<int>(db))
     throw refusal{"ERR value is out of range, value must between -2147483648 and 2147483647"};
-  if (*db < 0 || *db >= static_cast<int>(databases_max))
-    throw refusal{"ERR DB index is out of range"};
-  c.known.db = static_cast<std::size_t>(*db);
+  if (db < 0 || db >= std::int64_t{databases_max}) throw refusal{"ERR DB index is out of range"};
+  c.known.db = static_cast<std::size_t>(db);
   c.tell_hub();
   c.out().ok();
 }
@@ -116,12 +96,10 @@ void select(connection& c, arguments args) {
 void shutdown(connection& c, arguments args) {
   if (args.size() == 2 && is_word(args[1], "abort")) throw refusal{"ERR No shutdown in progress."};
   for (std::string_view word : args.subspan(1))
-    if (!is_word(word, "nosave") && !is_word(word, "save") && !is_word(word, "now") &&
-        !is_word(word, "force"))
-      throw refusal{syntax_error};
+    if (!is_one_of(word, {"nosave", "save", "now", "force"})) throw refusal{syntax_error};
   c.flush();
   ::kill(::getpid(), SIGTERM);  // main waits for it.
-  throw connection::finished{};
+  throw finished{};
 }
 
 template <bool Add, bool Pattern>
@@ -132,51 +110,45 @@ void subscribe(connection& c, arguments args) {
                          gr::address<written>(c.all.hub));
   const arguments names = args.subspan(1);
   c.subscriptions =
-      ask_hub(c, subscription{c.id, Add, Pattern, {names.begin(), names.end()}, c.pusher});
+      reply_of(c.all.hub, subscription{c.id, Add, Pattern, {names.begin(), names.end()}, c.pusher});
 }
 
 void publish_message(connection& c, arguments args) {
   if (c.pusher) c.flush();  // What it publishes to itself comes behind what it asked before.
-  c.out().integer(ask_hub(c, publish{std::string(args[1]), std::string(args[2])}));
+  c.out().integer(reply_of(c.all.hub, publish{std::string(args[1]), std::string(args[2])}));
 }
 
 // Whether it is this command in two words; refuses it if it has too few or too many arguments.
 bool is_subcommand(arguments args, std::string_view name, std::size_t least, std::size_t most) {
   if (args.size() < 2 || !is_word(args[1], name)) return false;
-  if (args.size() < least || args.size() > most)
-    throw wrong_arity(std::string(args[0]) + "|" + std::string(name));
+  if (args.size() < least || args.size() > most) throw wrong_arity(concat(args[0], "|", name));
   return true;
 }
 
 refusal unknown_subcommand(arguments args, std::string_view name) {
-  return {"ERR unknown subcommand '" + std::string(args[1].substr(0, 128)) + "'. Try " +
-          std::string(name) + " HELP."};
+  return {concat("ERR unknown subcommand '", args[1].substr(0, 128), "'. Try ", name, " HELP.")};
 }
 
 void client(connection& c, arguments args) {
-  describe wanted;
-  if (is_subcommand(args, "info", 2, 2)) wanted.ids = {c.id};
-  const bool lists = is_subcommand(args, "list", 2, SIZE_MAX);
-  if (lists && args.size() > 2) {
-    if (!is_word(args[2], "id") || args.size() == 3) throw refusal{syntax_error};
-    for (std::string_view id : args.subspan(3)) {
-      wanted.ids.push_back(to_integer(id).value_or(0));
-      if (wanted.ids.back() <= 0) throw refusal{"ERR Invalid client ID"};
-    }
-  }
-  if (lists || !wanted.ids.empty()) {
-    c.out().text(ask_hub(c, std::move(wanted)).lines);
-  } else if (is_subcommand(args, "id", 2, 2)) {
-    c.out().integer(c.id);
-  } else if (is_subcommand(args, "getname", 2, 2)) {
-    c.out().bulk_or_null(c.known.name.empty() ? nullptr : &c.known.name);
-  } else if (is_subcommand(args, "setname", 3, 3)) {
+  if (is_subcommand(args, "id", 2, 2)) return c.out().integer(c.id);
+  if (is_subcommand(args, "getname", 2, 2))
+    return c.out().bulk_or_null(c.known.name.empty() ? nullptr : &c.known.name);
+  if (is_subcommand(args, "setname", 3, 3)) {
     set_name(c, args[2]);
     c.tell_hub();
-    c.out().ok();
-  } else {
-    throw unknown_subcommand(args, "CLIENT");
+    return c.out().ok();
   }
+  describe wanted;
+  if (is_subcommand(args, "info", 2, 2))
+    wanted.ids = {c.id};
+  else if (!is_subcommand(args, "list", 2, SIZE_MAX))
+    throw unknown_subcommand(args, "CLIENT");
+  if (args.size() == 3 || (args.size() > 3 && !is_word(args[2], "id"))) throw refusal{syntax_error};
+  for (std::size_t i = 3; i < args.size(); ++i) {
+    wanted.ids.push_back(to_integer(args[i]).value_or(0));
+    if (wanted.ids.back() <= 0) throw refusal{"ERR Invalid client ID"};
+  }
+  c.out().verbatim(reply_of(c.all.hub, std::move(wanted)).lines);
 }
 
 // What clients and tools look for. This server keeps nothing on disk and has no replicas.
@@ -188,12 +160,12 @@ void config(connection& c, arguments args) {
       {"bind", s.bind},
       {"client-output-buffer-limit",
        "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60"},
-      {"databases", to_string(databases_max)},
-      {"maxclients", to_string(s.clients_max)},
+      {"databases", concat(databases_max)},
+      {"maxclients", concat(s.clients_max)},
       {"maxmemory", "0"},
       {"maxmemory-policy", "noeviction"},
-      {"port", to_string(s.port)},
-      {"proto-max-bulk-len", to_string(request_parser::bulk_max)},
+      {"port", concat(s.port)},
+      {"proto-max-bulk-len", concat(request_parser::bulk_max)},
       {"requirepass", s.password},
       {"save", ""},
       {"timeout", "0"}};
@@ -203,10 +175,7 @@ void config(connection& c, arguments args) {
       if (glob_match(lower(pattern), name))  // A name in full comes back as it was spelled.
         found[is_word(pattern, name) ? std::string(pattern) : name] = value;
   c.out().map(found.size());
-  for (const auto& [name, value] : found) {
-    c.out().bulk(name);
-    c.out().bulk(value);
-  }
+  for (const auto& [name, value] : found) c.out().bulk(name, value);
 }
 
 std::string databases_of(const loan& all) {
@@ -218,56 +187,52 @@ std::string databases_of(const loan& all) {
       expiring += (*shard)[db].expiring();
     }
     if (keys != 0)
-      lines += "db" + to_string(db) + ":keys=" + to_string(keys) +
-               ",expires=" + to_string(expiring) + ",avg_ttl=0\r\n";
+      lines += concat("db", db, ":keys=", keys, ",expires=", expiring, ",avg_ttl=0\r\n");
   }
   return lines;
 }
 
 void info(connection& c, arguments args) {
-  const census clients = ask_hub(c, describe{{c.id}});
+  const census clients = reply_of(c.all.hub, describe{{c.id}});
   c.keys.obtain(all_of(c.all.shards.size()));
   std::size_t pages = 0, resident = 0;
   std::ifstream("/proc/self/statm") >> pages >> resident;
-  const std::string eol = "\r\n";
-  const std::pair<std::string, std::string> sections[] = {
-      {"Server", "redis_version:" + std::string(redis_version) + eol + "redis_mode:standalone" +
-                     eol + "process_id:" + to_string(::getpid()) + eol +
-                     "tcp_port:" + to_string(c.all.config.port) + eol +
-                     "uptime_in_seconds:" + to_string((steady_now() - c.all.started) / 1000) + eol},
-      {"Clients", "connected_clients:" + to_string(clients.clients) + eol +
-                      "maxclients:" + to_string(c.all.config.clients_max) + eol},
-      {"Memory", "used_memory:" + to_string(resident * 4096) + eol + "maxmemory:0" + eol},
-      {"Persistence", "loading:0" + eol},
-      {"Stats", "total_connections_received:" + to_string(clients.joined) + eol +
-                    "pubsub_channels:" + to_string(clients.channels) + eol +
-                    "pubsub_patterns:" + to_string(clients.patterns) + eol},
-      {"Replication", "role:master" + eol + "connected_slaves:0" + eol},
-      {"Cluster", "cluster_enabled:0" + eol},
+  const std::pair<std::string_view, std::string> sections[] = {
+      {"Server", concat("redis_version:", redis_version, "\r\nredis_mode:standalone",
+                        "\r\nprocess_id:", ::getpid(), "\r\ntcp_port:", c.all.config.port,
+                        "\r\nuptime_in_seconds:", (steady_now() - c.all.started) / 1000, "\r\n")},
+      {"Clients", concat("connected_clients:", clients.clients,
+                         "\r\nmaxclients:", c.all.config.clients_max, "\r\n")},
+      {"Memory", concat("used_memory:", resident * 4096, "\r\nmaxmemory:0\r\n")},
+      {"Persistence", "loading:0\r\n"},
+      {"Stats", concat("total_connections_received:", clients.joined, "\r\npubsub_channels:",
+                       clients.channels, "\r\npubsub_patterns:", clients.patterns, "\r\n")},
+      {"Replication", "role:master\r\nconnected_slaves:0\r\n"},
+      {"Cluster", "cluster_enabled:0\r\n"},
       {"Keyspace", databases_of(c.keys)}};
   std::string text;
   for (const auto& [title, lines] : sections) {
     const auto is_wanted = [&](std::string_view word) {
-      return is_word(word, lower(title)) || is_word(word, "all") || is_word(word, "default") ||
-             is_word(word, "everything");
+      return is_one_of(word, {lower(title), "all", "default", "everything"});
     };
     if (args.size() == 1 || std::ranges::any_of(args.subspan(1), is_wanted))
-      text += (text.empty() ? "# " : "\r\n# ") + title + eol + lines;
+      text += concat(text.empty() ? "# " : "\r\n# ", title, "\r\n", lines);
   }
-  c.out().text(text);
+  c.out().verbatim(text);
 }
 
-void describe_command(reply out, const command& what) {
-  const bool several = what.where == keys::many || what.where == keys::pairs;
-  const bool keyed = several || what.where == keys::one;
+void describe_command(reply out, const command* what) {
+  if (what == nullptr) return out.null();
+  const bool several = what->where == keys::many || what->where == keys::pairs;
+  const bool keyed = several || what->where == keys::one;
   out.array(10);
-  out.bulk(what.name);
-  out.integer(what.arity);
-  out.set(static_cast<std::size_t>(std::ranges::count(what.flags, ' ')) + !what.flags.empty());
-  for (auto flag : what.flags | std::views::split(' ')) out.simple(std::string_view(flag));
+  out.bulk(what->name);
+  out.integer(what->arity);
+  out.set(static_cast<std::size_t>(std::ranges::count(what->flags, ' ')) + !what->flags.empty());
+  for (auto flag : what->flags | std::views::split(' ')) out.simple(std::string_view(flag));
   out.integer(keyed);
   out.integer(several ? -1 : keyed);
-  out.integer(what.where == keys::pairs ? 2 : keyed);
+  out.integer(what->where == keys::pairs ? 2 : keyed);
   for (int i = 0; i < 4; ++i) out.set(0);  // categories, tips, key specifications, subcommands
 }
 
@@ -281,12 +246,7 @@ void command_info(connection& c, arguments args) {
   else
     for (const auto& [name, what] : all_commands()) found.push_back(what);
   c.out().array(found.size());
-  for (const command* what : found) {
-    if (what != nullptr)
-      describe_command(c.out(), *what);
-    else
-      c.out().null();
-  }
+  for (const command* what : found) describe_command(c.out(), what);
 }
 
 constexpr const char* quick = "noscript loading stale fast no_auth allow_busy";

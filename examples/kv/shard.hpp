@@ -62,7 +62,14 @@ inline constexpr std::size_t shards_max = 64;
 using shard_set = std::uint64_t;  // a bit for each
 constexpr shard_set all_of(std::size_t shards) { return ~shard_set{0} >> (shards_max - shards); }
 
-struct service_ends {};  // thrown where the service does not answer any more
+struct finished {};  // thrown where a connection ends: its client or the service has gone
+
+// What an actor of the service replies; all of them live as long as it does.
+auto reply_of(const auto& actor, auto request) {
+  auto answered = actor.ask_until(std::move(request), gr::never);
+  if (!answered) throw finished{};
+  return std::move(*answered);
+}
 
 // What one borrower has borrowed; the destructor gives it back.
 class loan {
@@ -78,9 +85,7 @@ class loan {
     return_all();
     for (std::size_t i = 0; i < shards_.size(); ++i) {
       if ((wanted >> i & 1) == 0) continue;
-      auto lent = shards_[i].ask_until(borrow{}, gr::never);
-      if (!lent) throw service_ends{};
-      keyspaces[i] = std::move(*lent);
+      keyspaces[i] = reply_of(shards_[i], borrow{});
       held_ |= shard_set{1} << i;
     }
   }

@@ -5,7 +5,13 @@
 namespace kv {
 
 refusal wrong_arity(std::string_view name) {
-  return {"ERR wrong number of arguments for '" + lower(name) + "' command"};
+  return {concat("ERR wrong number of arguments for '", lower(name), "' command")};
+}
+
+bool set_flag(std::string_view word, std::initializer_list<flag_name> flags) {
+  for (const auto& [name, value] : flags)
+    if (is_word(word, name)) return *value = true;
+  return false;
 }
 
 std::size_t shard_of(std::string_view key, std::size_t shards) {
@@ -13,10 +19,18 @@ std::size_t shard_of(std::string_view key, std::size_t shards) {
   return shards == 1 ? 0 : (keyed_hash{}(key) >> 32) % shards;
 }
 
-std::int64_t call::integer(std::size_t i) const {
-  const auto n = to_integer(args[i]);
-  if (!n) throw refusal{not_an_integer};
+std::int64_t integer_in(std::string_view text) {
+  const auto n = to_integer(text);
+  if (!n) throw refusal{"ERR value is not an integer or out of range"};
   return *n;
+}
+
+milliseconds_t call::time_in(std::size_t i, std::int64_t unit, std::int64_t least) const {
+  milliseconds_t when = integer(i);
+  if (when < least || __builtin_mul_overflow(when, unit, &when) ||
+      __builtin_add_overflow(when, now, &when))
+    throw refusal{concat("ERR invalid expire time in '", lower(args[0]), "' command")};
+  return when;
 }
 
 namespace {
@@ -35,36 +49,22 @@ database::key& store(call& c, std::string_view key, std::string_view bytes) {
 }
 
 void set(call& c) {
-  bool only_new = false, only_old = false, get = false, keep_time = false;
+  bool nx = false, xx = false, get = false, keep_time = false;
   std::int64_t unit = 0;  // of the time at args[time], in milliseconds
   std::size_t time = 0;
   for (std::size_t i = 3; i < c.args.size(); ++i) {
+    if (set_flag(c[i], {{"nx", &nx}, {"xx", &xx}, {"get", &get}, {"keepttl", &keep_time}}))
+      continue;
     const std::int64_t scale = is_word(c[i], "ex") ? 1000 : is_word(c[i], "px") ? 1 : 0;
-    if (is_word(c[i], "nx") && !only_old) {
-      only_new = true;
-    } else if (is_word(c[i], "xx") && !only_new) {
-      only_old = true;
-    } else if (is_word(c[i], "get")) {
-      get = true;
-    } else if (is_word(c[i], "keepttl") && unit == 0) {
-      keep_time = true;
-    } else if (scale != 0 && !keep_time && (unit == 0 || unit == scale) && i + 1 < c.args.size()) {
-      unit = scale;
-      time = ++i;
-    } else {
+    if (scale == 0 || (unit != 0 && unit != scale) || i + 1 == c.args.size())
       throw refusal{syntax_error};
-    }
+    unit = scale;
+    time = ++i;
   }
-  milliseconds_t expires = never;
-  if (unit != 0) {
-    expires = c.integer(time);
-    if (expires <= 0 || __builtin_mul_overflow(expires, unit, &expires) ||
-        __builtin_add_overflow(expires, c.now, &expires))
-      throw refusal{"ERR invalid expire time in 'set' command"};
-  }
+  if ((nx && xx) || (keep_time && unit != 0)) throw refusal{syntax_error};
+  const milliseconds_t expires = unit != 0 ? c.time_in(time, unit, 1) : never;
   if (get) c.out.bulk_or_null(c.find<std::string>(c[1]));
-  if ((only_new || only_old) && (c.find(c[1]) != nullptr) == only_new)
-    return get ? void() : c.out.null();
+  if ((nx || xx) && (c.find(c[1]) != nullptr) == nx) return get ? void() : c.out.null();
   database::key& key = store(c, c[1], c[2]);
   if (!keep_time) c.home(c[1]).expire_at(key, expires);
   if (!get) c.out.ok();
@@ -74,8 +74,7 @@ void mget(call& c) {
   c.out.array(c.args.size() - 1);
   for (std::string_view key : c.args.subspan(1)) {
     database::key* const found = c.find(key);
-    auto* const value = found != nullptr ? &found->second.value : nullptr;
-    c.out.bulk_or_null(std::get_if<std::string>(value));
+    c.out.bulk_or_null(found ? std::get_if<std::string>(&found->second.value) : nullptr);
   }
 }
 
@@ -88,10 +87,8 @@ void mset(call& c) {
 
 void add(call& c, std::int64_t amount) {
   std::string* text = c.find<std::string>(c[1]);
-  const auto old = text != nullptr ? to_integer(*text) : 0;
-  if (!old) throw refusal{not_an_integer};
-  std::int64_t value = 0;
-  if (__builtin_add_overflow(*old, amount, &value))
+  std::int64_t value = text != nullptr ? integer_in(*text) : 0;
+  if (__builtin_add_overflow(value, amount, &value))
     throw refusal{"ERR increment or decrement would overflow"};
   if (text == nullptr) text = &c.obtain<std::string>(c[1]);
   *text = std::to_string(value);
@@ -105,12 +102,9 @@ void decrby(call& c) {
 }
 
 void append(call& c) {
-  std::string* text = c.find<std::string>(c[1]);
-  if (text != nullptr && text->size() + c[2].size() > string_max)
+  if (c.read<std::string>(c[1]).size() + c[2].size() > string_max)
     throw refusal{"ERR string exceeds maximum allowed size (proto-max-bulk-len)"};
-  if (text == nullptr) text = &c.obtain<std::string>(c[1]);
-  text->append(c[2]);
-  c.out.integer(text->size());
+  c.out.integer(c.obtain<std::string>(c[1]).append(c[2]).size());
 }
 
 constexpr command table[] = {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -24,8 +25,23 @@ inline std::string lower(std::string_view text) {
 }
 // Whether `text`, whatever its case, is `word`, which is in lower case.
 inline bool is_word(std::string_view text, std::string_view word) {
-  return text.size() == word.size() && std::equal(text.begin(), text.end(), word.begin(),
-                                                  [](char a, char b) { return lower(a) == b; });
+  return std::ranges::equal(text, word, {}, [](char c) { return lower(c); });
+}
+inline bool is_one_of(std::string_view text, std::initializer_list<std::string_view> words) {
+  return std::ranges::any_of(words, [&](std::string_view word) { return is_word(text, word); });
+}
+
+// The parts, one behind the other; numbers in decimal.
+std::string concat(const auto&... parts) {
+  std::string out;
+  const auto add = [&]<class T>(const T& part) {
+    if constexpr (std::integral<T> && !std::same_as<T, char>)
+      out += std::to_string(part);
+    else
+      out += part;
+  };
+  (add(parts), ...);
+  return out;
 }
 
 }  // namespace kv

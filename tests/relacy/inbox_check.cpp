@@ -45,7 +45,7 @@ struct inbox_check
   unsigned next_of_sender[Senders] = {};
   unsigned got = 0;
   std::uint32_t credit = 0;
-  node* todo = nullptr;
+  node* taken = nullptr;
 
   void before() {
     in.reset(Shape == shape::in_place ? inbox::idle : 0);
@@ -137,9 +137,9 @@ struct inbox_check
   // ended. Room is kept back as long as can be, so that every way of giving it back is taken.
   bool run_taking() {
     for (;;) {
-      while (todo != nullptr) {
-        node* n = todo;
-        todo = inbox::next_of(n);
+      while (taken != nullptr) {
+        node* n = taken;
+        taken = inbox::next_of(n);
         if (++credit > Capacity) give_credit();
         handle(n);
       }
@@ -153,7 +153,7 @@ struct inbox_check
       const std::uint32_t left = Capacity == 0 ? 0 : credit;
       if ((word & inbox::node_mask) != 0) {
         std::uint64_t before = 0;
-        todo = in.take(left, before);
+        taken = in.take(left, before);
         credit = 0;
         if (left != 0 && (before & inbox::waiters) != 0) admit_waiting();
         continue;
@@ -170,9 +170,9 @@ struct inbox_check
   bool run_in_place() {
     for (;;) {
       if (stop.load(sync::memory_order_relaxed) != 0) return true;
-      node* n = todo;
+      node* n = taken;
       if (n != nullptr) {
-        todo = inbox::next_of(n);
+        taken = inbox::next_of(n);
         if (++credit >= (Capacity / 4 == 0 ? 1 : Capacity / 4)) give_credit();
         handle(n);
         continue;
@@ -191,14 +191,14 @@ struct inbox_check
         continue;
       }
       if (inbox::next_of(n) != nullptr || (seen & (inbox::closed | inbox::waiters)) != 0) {
-        todo = in.take();
+        taken = in.take();
         continue;
       }
       handle(n);
       if (!(over() && !Stopped) && in.rest_after(seen, Capacity != 0)) return false;
       node* whole = in.take();
       RL_ASSERT(whole == n);
-      todo = inbox::next_of(n);
+      taken = inbox::next_of(n);
       ++credit;
     }
   }

@@ -7,6 +7,7 @@ chooses the fault with the number N. Numbers from 90 on are hooks in the checks 
 
 IDLE = "scheduler/idle_set.hpp"
 RINGS = "scheduler/run_queue.hpp"
+BIAS = "scheduler/bias.hpp"
 INBOX = "mailbox/include/greenroom/detail/inbox.hpp"
 
 
@@ -65,18 +66,34 @@ EDITS = [
       }
 """),
     (RINGS, ">= size) return false;", ">= size + (mutated(14) ? 1 : 0)) return false;"),
-    (RINGS, """version(w) + 1),
+    (RINGS, """(word_.compare_exchange_weak(w, make(head(w), tail(w) + 1, version(w) + 1),
                                       sync::memory_order_release,""",
-     """version(w) + (mutated(15) ? 0 : 1)),
+     """(word_.compare_exchange_weak(w,
+          make(head(w), tail(w) + 1, version(w) + (mutated(15) ? 0 : 1)),
           mutated(16) ? sync::memory_order_relaxed : sync::memory_order_release,"""),
-    (RINGS, "if (word_.compare_exchange_weak(w, make(head(w), tail(w) - 1, version(w)),",
-     """if (mutated(17)) {
-        word_.store(make(head(w), tail(w) - 1, version(w)), sync::memory_order_release);
-        return r;
-      }
-      if (word_.compare_exchange_weak(w, make(head(w), tail(w) - 1, version(w)),"""),
-    (RINGS, "if (count(w) == size) return false;",
-     "if (count(w) == size + (mutated(18) ? 1 : 0)) return false;"),
+    (RINGS, "if (biased) word_.store(without, sync::memory_order_release);",
+     "if (biased || mutated(17)) word_.store(without, sync::memory_order_release);"),
+    (RINGS, "if (biased || word_", "if (biased || mutated(17) || word_"),
+    (RINGS, """if (count(w) == size) return false;
+      slot_[tail(w)""", """if (count(w) == size + (mutated(18) ? 1 : 0)) return false;
+      slot_[tail(w)"""),
+    (RINGS, """if (count(w) == size) return false;
+      slot_[(head(w)""", """if (count(w) == size + (mutated(19) ? 1 : 0)) return false;
+      slot_[(head(w)"""),
+    (RINGS, """tail(w), version(w) + 1),
+                                      sync::memory_order_release,""",
+     """tail(w), version(w) + (mutated(20) ? 0 : 1)),
+          mutated(21) ? sync::memory_order_relaxed : sync::memory_order_release,"""),
+
+    (BIAS, "sync::fence_light();  // B1", "if (!mutated(50)) sync::fence_light();  // B1"),
+    (BIAS, "sync::fence_heavy();  // B1", "if (!mutated(51)) sync::fence_heavy();  // B1"),
+    (BIAS, "if (inside_.load(sync::memory_order_acquire)) {",
+     "if (!mutated(52) && inside_.load(sync::memory_order_acquire)) {"),
+    (BIAS, "if (thieves_.load(sync::memory_order_seq_cst) == 0) return;",
+     "if (mutated(55) || thieves_.load(mutated(56) ? sync::memory_order_relaxed"
+     " : sync::memory_order_seq_cst) == 0) return;"),
+    (BIAS, *weaker(58, "thieves_.fetch_sub(1, sync::memory_order_release);", "release",
+                   "relaxed")),
 
     (INBOX, "word_.compare_exchange_weak(word, next, sync::memory_order_acq_rel,",
      """word_.compare_exchange_weak(word, next,
@@ -133,6 +150,9 @@ FAULTS = {
     16: ("fresh_ring: an entry is published too early", ["fresh_ring_1"]),
     17: ("fresh_ring: the owner pops by a store", ["fresh_ring_1"]),
     18: ("fresh_ring: a full ring takes one more", ["fresh_ring_1", "fresh_ring_2"]),
+    19: ("fresh_ring: a full ring takes one more at its old end", ["fresh_ring_ends_1"]),
+    20: ("fresh_ring: a push at the old end leaves the version", ["fresh_ring_ends_2"]),
+    21: ("fresh_ring: an entry is published too early at the old end", ["fresh_ring_ends_1"]),
     30: ("a message is published too early", ["unbounded_2x2"]),
     31: ("who makes the receiver runnable does not see what it did", ["unbounded_2x2"]),
     32: ("a message is read too early", ["unbounded_2x2", "in_place_2x2"]),
@@ -155,4 +175,10 @@ FAULTS = {
     93: ("poller: falls asleep with weak orders", ["poller_1_1", "poller_2_2"]),
     94: ("poller: falls asleep although woken", ["poller_1_1", "poller_2_2"]),
     95: ("one waker's word hides the other's", ["idle_2_2"]),
+    50: ("bias: the owner looks at the state before it is seen inside", ["biased_run_1"]),
+    51: ("bias: a thief looks inside before the state is seen lowered", ["biased_run_1"]),
+    52: ("bias: a thief does not look inside", ["biased_run_1"]),
+    55: ("bias: it is taken back beside a thief", ["biased_run_1"]),
+    56: ("bias: the owner counts thieves before the bias is seen given", ["biased_run_1"]),
+    58: ("bias: what was stolen is published too late", ["biased_run_1", "biased_fresh_1"]),
 }

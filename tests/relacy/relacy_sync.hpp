@@ -101,6 +101,9 @@ class owned {
 inline void fence_seq_cst(place p = place::current()) {
   rl::atomic_thread_fence(rl::mo_seq_cst, info(p));
 }
+// The model has no asymmetric fences. Two full ones are the same to those who look at both sides.
+inline void fence_light(place p = place::current()) { fence_seq_cst(p); }
+inline void fence_heavy(place p = place::current()) { fence_seq_cst(p); }
 
 inline void relax(place p = place::current()) { rl::yield(1, info(p)); }
 

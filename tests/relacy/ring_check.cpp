@@ -4,6 +4,7 @@
 // that they fill and wrap.
 #include "relacy_sync.hpp"
 
+#include "bias.hpp"
 #include "run_queue.hpp"
 
 using namespace greenroom::detail;
@@ -25,7 +26,7 @@ struct ring_check : rl::test_suite<Derived, Thieves + 1> {
   }
   void push(unsigned entry) {
     content[entry].set(100 + entry);
-    if (!self().ring.push(entry)) ++refused;
+    if (!self().push_one(entry)) ++refused;
   }
   bool pop() {
     const runnable r = self().pop_one();
@@ -62,15 +63,74 @@ struct ring_check : rl::test_suite<Derived, Thieves + 1> {
 template <unsigned Thieves, unsigned Entries>
 struct run_check : ring_check<run_check<Thieves, Entries>, Thieves, Entries> {
   run_ring ring;
-  runnable pop_one() { return ring.pop(); }
+  bool push_one(runnable r) { return ring.push(r); }
+  runnable pop_one() { return ring.pop(false); }
   std::uint32_t steal_some(runnable* out) { return ring.steal(out); }
 };
 
 template <unsigned Thieves, unsigned Entries>
 struct fresh_check : ring_check<fresh_check<Thieves, Entries>, Thieves, Entries> {
   fresh_ring ring;
-  runnable pop_one() { return ring.pop_newest(); }
+  bool push_one(runnable r) { return ring.push(r, false); }
+  runnable pop_one() { return ring.pop_newest(false); }
   std::uint32_t steal_some(runnable* out) { return ring.steal(out, 2); }
+};
+
+// Every other entry is pushed before all others.
+template <unsigned Thieves, unsigned Entries>
+struct ends_check : ring_check<ends_check<Thieves, Entries>, Thieves, Entries> {
+  fresh_ring ring;
+  bool push_one(runnable r) { return r % 2 == 0 ? ring.push_oldest(r) : ring.push(r, false); }
+  runnable pop_one() { return ring.pop_newest(false); }
+  std::uint32_t steal_some(runnable* out) { return ring.steal(out, 2); }
+};
+
+// The owner works without locked steps while it has the bias, and takes it back again and again.
+template <class Derived, unsigned Thieves, unsigned Entries>
+struct biased_check : ring_check<Derived, Thieves, Entries> {
+  bias mine;
+
+  template <class Step>
+  auto as_owner(Step step) {
+    const bool biased = mine.enter();
+    const auto result = step(biased);
+    if (biased) mine.leave();
+    mine.rebias();
+    return result;
+  }
+  template <class Step>
+  std::uint32_t as_thief(Step step) {
+    if (!mine.start_stealing()) return 0;
+    const std::uint32_t n = step();
+    mine.stop_stealing();
+    return n;
+  }
+};
+
+template <unsigned Thieves, unsigned Entries>
+struct biased_run_check : biased_check<biased_run_check<Thieves, Entries>, Thieves, Entries> {
+  run_ring ring;
+  bool push_one(runnable r) { return ring.push(r); }
+  runnable pop_one() {
+    return this->as_owner([&](bool biased) { return ring.pop(biased); });
+  }
+  std::uint32_t steal_some(runnable* out) {
+    return this->as_thief([&] { return ring.steal(out); });
+  }
+};
+
+template <unsigned Thieves, unsigned Entries>
+struct biased_fresh_check : biased_check<biased_fresh_check<Thieves, Entries>, Thieves, Entries> {
+  fresh_ring ring;
+  bool push_one(runnable r) {
+    return this->as_owner([&](bool biased) { return ring.push(r, biased); });
+  }
+  runnable pop_one() {
+    return this->as_owner([&](bool biased) { return ring.pop_newest(biased); });
+  }
+  std::uint32_t steal_some(runnable* out) {
+    return this->as_thief([&] { return ring.steal(out, 2); });
+  }
 };
 
 constexpr checks::named_check all[] = {
@@ -78,6 +138,12 @@ constexpr checks::named_check all[] = {
     {"run_ring_2", checks::simulate<run_check<2, 7>>},
     {"fresh_ring_1", checks::simulate<fresh_check<1, 7>>},
     {"fresh_ring_2", checks::simulate<fresh_check<2, 7>>},
+    {"fresh_ring_ends_1", checks::simulate<ends_check<1, 7>>},
+    {"fresh_ring_ends_2", checks::simulate<ends_check<2, 7>>},
+    {"biased_run_1", checks::simulate<biased_run_check<1, 5>>},
+    {"biased_run_2", checks::simulate<biased_run_check<2, 4>>},
+    {"biased_fresh_1", checks::simulate<biased_fresh_check<1, 5>>},
+    {"biased_fresh_2", checks::simulate<biased_fresh_check<2, 4>>},
 };
 
 }  // namespace

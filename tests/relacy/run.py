@@ -19,13 +19,16 @@ RANDOM = 120_000
 RANDOM_TO_FAIL = 600_000
 # Of the programs: their checks, and how many forced switches are searched in full.
 PROGRAMS = {
-    "ring_check": {"run_ring_1": 2, "run_ring_2": 1, "fresh_ring_1": 3, "fresh_ring_2": 2},
+    "ring_check": {"run_ring_1": 2, "run_ring_2": 1, "fresh_ring_1": 3, "fresh_ring_2": 2,
+                   "fresh_ring_ends_1": 3, "fresh_ring_ends_2": 2, "biased_run_1": 2,
+                   "biased_run_2": 1, "biased_fresh_1": 2, "biased_fresh_2": 1},
     "idle_check": {"idle_1_1": 3, "idle_1_2": 2, "idle_2_2": 1, "poller_1_1": 3, "poller_2_2": 1},
     "inbox_check": {"unbounded_2x2": 2, "unbounded_3x1": 1, "in_place_2x2": 2,
                     "in_place_bounded": 1, "capacity_1": 1, "capacity_2": 0, "stopped": 1,
                     "stopped_in_place": 2, "stopped_full": 0},
 }
 COPIES = {mutations.IDLE: "idle_set.hpp", mutations.RINGS: "run_queue.hpp",
+          mutations.BIAS: "bias.hpp",
           mutations.INBOX: "greenroom/detail/inbox.hpp"}
 
 
@@ -74,11 +77,12 @@ class runner:
     def is_found(self, number, fault, checks):
         for check in checks:
             program = next(p for p, all_checks in PROGRAMS.items() if check in all_checks)
-            code, said, _ = self.run(program, check, number, "random", RANDOM_TO_FAIL)
-            # 1: a finding; anything else is the program's own failure and proves nothing.
-            if code == 1 and "SUCCESS" not in said:
-                print(f"ok   found {number}, {fault}: {said}", flush=True)
-                return
+            for search, count in ("random", RANDOM_TO_FAIL), ("bound", PROGRAMS[program][check]):
+                code, said, _ = self.run(program, check, number, search, count)
+                # 1: a finding; anything else is the program's own failure and proves nothing.
+                if code == 1 and "SUCCESS" not in said:
+                    print(f"ok   found {number}, {fault}: {said}", flush=True)
+                    return
         self.failures += 1
         print(f"FAIL not found {number}, {fault}, by {', '.join(checks)}", flush=True)
 

@@ -21,7 +21,7 @@ NAMED_SCRIPTS = {"dev", ".ci/run", "meson_options.txt"}
 NOWHERE = re.compile(
     r"/wor[k]/|/far[m]/|deb\.[a-z]+\.or[g]|registry\.[a-z]+\.(or[g]|co[m])|developer sessio[n]"
     r"|\bCE[O]\b|COMPAS[S]|steering rep[o]|issue #?[0-9]+|\.\./share[d]")
-# `todo` in small letters is a list of what is to be run, in capitals a note to oneself.
+# Notes to oneself, in capitals; in small letters the first three may be names.
 UNFINISHED = re.compile(
     r"\b(TOD[O]|FIXM[E]|XX[X]|HAC[K]"
     r"|(?i:not implemente[d]|unimplemente[d]|stu[b]|placeholde[r]))\b")

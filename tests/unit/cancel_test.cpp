@@ -2,9 +2,13 @@
 // Cancel by unwinding: where it throws, where it is reported, and where it must not.
 #include "unit_test.hpp"
 
+#include "child_process.hpp"
+
 #include <exception>
+#include <functional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 using unit::counted;
@@ -197,6 +201,44 @@ TEST_CASE("waits in destructors do not throw while the cancel unwinds the stack"
   CHECK(asked == 7);
 }
 
+TEST_CASE("waits in clean-up end by themselves, with a deadline or without") {
+  const unit::no_leaks watch;
+  gate at_work, never_opened;
+  gr::runtime rt;
+  // It is at work for as long as the test lasts, and its mailbox is full.
+  auto busy = rt.spawn({.capacity = 1}, [&](gr::mailbox<question, number>& in) {
+    in.receive([](question) { return 7; },
+               [&](number) {
+                 at_work.open();
+                 never_opened.wait_on_green_thread();
+               });
+  });
+  auto stuck = rt.spawn([&] { never_opened.wait_on_green_thread(); });
+  busy.send(number{0});
+  at_work.wait_on_os_thread();
+  while (busy.try_send(number{1})) {}
+  gr::error sent = gr::error::closed, asked = sent, joined = sent;
+  struct farewell {
+    std::function<void()> wait;
+    ~farewell() { wait(); }
+  };
+  const auto cancelled_in = [&](std::function<void()> wait) {
+    return rt.spawn([wait = std::move(wait)] {
+      const farewell last{wait};
+      gr::sleep_for(24h);
+    });
+  };
+  auto sender = cancelled_in([&] { sent = busy.send(number{2}).error(); });
+  auto asker = cancelled_in([&] { asked = busy.ask(question{}, 24h).error(); });
+  auto joins = cancelled_in([&] { joined = stuck.join().error(); });
+  for (auto* one : {&sender, &asker, &joins}) one->cancel();
+  for (auto* one : {&sender, &asker, &joins}) CHECK(one->join().error() == gr::error::cancelled);
+  CHECK(sent == gr::error::timeout);
+  CHECK(asked == gr::error::timeout);
+  CHECK(joined == gr::error::timeout);
+  never_opened.open();
+}
+
 TEST_CASE("waits in destructors go on as well when another exception unwinds the stack") {
   gr::runtime rt;
   unit::log_book log;
@@ -287,4 +329,54 @@ TEST_CASE("cancels from another OS thread at random moments end every green thre
     if (thread.join().error() == gr::error::cancelled) ++cancelled;
   }
   CHECK(cancelled == rounds);
+}
+
+TEST_CASE("a cancel that meets the end of an actor, or the next one in its place, is harmless") {
+  const unit::no_leaks watch;
+  gr::runtime rt({.workers = 2});
+  gr::detail::home* home = nullptr;
+  CHECK(rt.spawn([&] { home = gr::detail::current_home(); }).join());
+  std::atomic<bool> enough{false};
+  // As a shutdown does it: it walks over the cells and holds none of the actors it meets.
+  std::thread walker([&] {
+    const auto cancel_one = [](gr::detail::cell* c, void*) { gr::detail::cancel_actor(c); };
+    while (!enough) gr::detail::for_each_cell(home, cancel_one, nullptr);
+  });
+  std::atomic<int> ended{0};
+  const int n = unit::scaled(100'000, 5'000);
+  for (int i = 0; i < n; ++i) rt.spawn([&ended, mine = counted(i)] { ++ended; });
+  unit::yield_until([&] { return ended == n; });
+  enough = true;
+  walker.join();
+}
+
+TEST_CASE("child: a cancel meets a destructor" * doctest::skip()) {
+  struct waits {
+    ~waits() { gr::yield(); }
+  };
+  gr::runtime rt;
+  gate here, go;
+  auto thread = rt.spawn({.name = "careless"}, [&] {
+    const waits at_the_end;
+    {
+      const gr::shield until_it_is_cancelled;
+      here.open();
+      go.wait_on_green_thread();
+    }
+  });
+  here.wait_on_os_thread();
+  thread.cancel();
+  go.open();
+  (void)thread.join();
+}
+
+TEST_CASE("a cancel that ends the program says who was cancelled, and the remedy") {
+  const auto child = child_process::run_test_case("child: a cancel meets a destructor", "NONE", "");
+  if (child.could_not_start()) {
+    MESSAGE("skipped: this program cannot be started under emulation");
+    return;
+  }
+  CHECK(child.errors.find("careless (id ") != std::string::npos);
+  CHECK(child.errors.find("gr::shield") != std::string::npos);
+  CHECK_FALSE(child.exited_with(0));
 }

@@ -197,3 +197,61 @@ TEST_CASE("a local's destructor may use another local") {
   gr::runtime rt;
   CHECK(unit::on_green_thread(rt, [] { local->armed = true; }));
 }
+
+namespace {
+
+std::vector<std::string>* trace_of_ends = nullptr;
+
+struct reporter {
+  const char* name;
+  explicit reporter(const char* n) : name(n) {}
+  ~reporter() { trace_of_ends->push_back(name + (": " + *text)); }
+};
+struct older : reporter {
+  older() : reporter("older") {}
+};
+struct newer : reporter {
+  newer() : reporter("newer") { *text += "!"; }
+};
+gr::local<older> first_made;
+gr::local<newer> last_made;
+
+// `text` is there before both, so it outlives both.
+void use_locals() {
+  *text = "text";
+  first_made.get();
+  last_made.get();
+}
+
+}  // namespace
+
+TEST_CASE("locals are destroyed newest first, and a destructor may use those that are older") {
+  std::vector<std::string> ends;
+  trace_of_ends = &ends;
+  const std::vector<std::string> wanted{"newer: text!", "older: text!"};
+  SUBCASE("of an actor") {
+    gr::runtime rt;
+    CHECK(rt.spawn(use_locals).join());
+    CHECK(ends == wanted);
+  }
+  SUBCASE("of an OS thread") {
+    std::thread(use_locals).join();
+    CHECK(ends == wanted);
+  }
+}
+
+TEST_CASE("a local's destructor may use one that is gone or never was: it is made anew") {
+  std::vector<std::string> ends;
+  trace_of_ends = &ends;
+  const auto work = [] {
+    first_made.get();
+    *text = "gone";  // younger, so it goes first
+  };
+  const std::vector<std::string> wanted{"older: "};
+  SUBCASE("of an actor") {
+    gr::runtime rt;
+    CHECK(rt.spawn(work).join());
+  }
+  SUBCASE("of an OS thread") { std::thread(work).join(); }
+  CHECK(ends == wanted);
+}

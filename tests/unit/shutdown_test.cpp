@@ -233,6 +233,24 @@ TEST_CASE("a survivor is named, an actor that has ended while its address is hel
   rt.reset();
 }
 
+TEST_CASE("all survivors are in the report, and the log names the first and counts the others") {
+  unit::log_book log;
+  auto rt = std::make_unique<gr::runtime>(gr::runtime_options{.logger = log.logger()});
+  constexpr int n = 50;
+  std::atomic<int> entered{0};
+  for (int i = 0; i < n; ++i)
+    rt->spawn({.name = "clinger"}, [&entered] {
+      const gr::shield for_good;
+      ++entered;
+      for (;;) gr::sleep_for(24h);
+    });
+  unit::yield_until([&] { return entered == n; });
+  CHECK(rt->shutdown(100ms).size() == n);
+  CHECK(log.errors() == 21);
+  CHECK(log.has("and 30 more did not stop"));
+  rt.reset();
+}
+
 // Method: an actor that spins keeps the runtime draining until it has seen both refused.
 TEST_CASE("while a runtime drains its own actors may spawn, and others may not") {
   gate spins, drains;

@@ -87,9 +87,10 @@ class runtime {
   // Starts an actor: a function whose first parameter is `mailbox<Ms...>&`, with its further
   // arguments (copied or moved into the actor), or an object with `messages` and `on`. Returns its
   // address<Ms...>; the actor's mailbox closes when the last copy is gone. A callable without a
-  // mailbox becomes a green thread; its handle is returned. Any thread; never parks. Once the
-  // runtime shuts down, or out of memory, the address or handle is empty. Options come first:
-  // rt.spawn({.name = "counter", .capacity = 64}, counter, 10).
+  // mailbox becomes a green thread; its handle is returned. Any thread; never waits for room, but
+  // an actor that makes many lets those run now and then, as by yield() (no place to be cancelled
+  // at). Once the runtime shuts down, or out of memory, the address or handle is empty. Options
+  // come first: rt.spawn({.name = "counter", .capacity = 64}, counter, 10).
   template <class F, class... As>
     requires(!detail::has_messages<std::decay_t<F>>)
   auto spawn(F&& f, As&&... as) {

@@ -37,7 +37,8 @@ class self_handle {
 self_handle self();
 
 // A value of its own for each actor (or OS thread): what thread_local is not across a wait. Made
-// on first use, destroyed when the actor ends. Costs a look through the actor's few locals.
+// on first use, destroyed when the actor ends: those that were made last go first, as thread_locals
+// do. Costs a look through the actor's few locals.
 template <class T>
 class local {
  public:
@@ -48,12 +49,11 @@ class local {
   T& operator*() const { return get(); }
   T* operator->() const { return &get(); }
   T& get() const {
-    detail::local_slot* slot = detail::find_local(key_);
-    if (slot->value == nullptr) {
-      slot->value = new T();
-      slot->destroy = [](void* v) { delete static_cast<T*>(v); };
-    }
-    return *static_cast<T*>(slot->value);
+    if (void* there = detail::find_local(key_)) return *static_cast<T*>(there);
+    // Noted when it is made: what its constructor uses was made before it, so it goes after it.
+    T* made = new T();
+    detail::add_local(key_, made, [](void* v) { delete static_cast<T*>(v); });
+    return *made;
   }
 
  private:

@@ -18,11 +18,32 @@ namespace detail {
 class mailbox_base {
  public:
   mailbox_base(cell* c, reply_to* unanswered) noexcept : cell_(c), unanswered_(unanswered) {}
+  ~mailbox_base() {
+    if (in_place_ != nullptr) take_around(*this);
+  }
 
   cell* cell_;
   // The request whose handler an exception has left: answered by whoever catches it. It lies in
   // the frame of the compiled core that runs the actor.
   reply_to* unanswered_;
+  // A message that came alone is handled where it stands in the inbox; the step that rests then
+  // removes it (see next_message).
+  node* in_place_ = nullptr;
+  std::uint64_t seen_ = 0;  // the inbox's word then
+  bool handled_ = false;    // its handler is through
+};
+
+// Frees the memory of a message when its handler is through, or leaves it to who removes it.
+struct message_memory {
+  mailbox_base& box;
+  node* n;
+  std::uint8_t size_class;
+  ~message_memory() {
+    if (box.in_place_ == n)
+      box.handled_ = true;
+    else
+      free_node(n, size_class);
+  }
 };
 
 template <class M, class H>
@@ -172,7 +193,8 @@ template <class... Ms>
 class mailbox : private detail::mailbox_base {
  public:
   using address_type = greenroom::address<Ms...>;
-  explicit mailbox(const detail::mailbox_base& base) noexcept : mailbox_base(base) {}
+  explicit mailbox(const detail::mailbox_base& base) noexcept
+      : mailbox_base(base.cell_, base.unanswered_) {}
   mailbox(const mailbox&) = delete;
   mailbox& operator=(const mailbox&) = delete;
 
@@ -189,7 +211,7 @@ class mailbox : private detail::mailbox_base {
     if constexpr (detail::for_messages<Ms...>::template check<std::remove_reference_t<Hs>...>()) {
       for (;;) {
         detail::next why{};
-        detail::node* n = detail::next_message(cell_, deadline, why);
+        detail::node* n = detail::next_message(*this, deadline, why);
         if (n == nullptr) return none(why);
         if (dispatch(n, handlers...)) return received::message;
       }
@@ -207,7 +229,7 @@ class mailbox : private detail::mailbox_base {
     if constexpr (detail::for_messages<Ms...>::template check<std::remove_reference_t<Hs>...>()) {
       for (;;) {
         detail::next why{};
-        detail::node* n = detail::poll_message(cell_, why);
+        detail::node* n = detail::poll_message(*this, why);
         if (n == nullptr) return none(why);
         if (dispatch(n, handlers...)) return received::message;
       }
@@ -223,7 +245,9 @@ class mailbox : private detail::mailbox_base {
   // Admits nothing any more; what is in it can still be received.
   void close() noexcept { detail::close_mailbox(cell_); }
   // Messages admitted and not yet received (bounded mailboxes; those being handled may count).
-  [[nodiscard]] std::size_t size() const noexcept { return detail::mailbox_size(cell_); }
+  [[nodiscard]] std::size_t size() const noexcept {
+    return detail::mailbox_size(cell_) - (in_place_ != nullptr ? 1 : 0);
+  }
 
  private:
   static received none(detail::next why) noexcept {
@@ -232,7 +256,7 @@ class mailbox : private detail::mailbox_base {
 
   template <class M, class... Hs>
   bool run(detail::node* n, Hs&... hs) {
-    const detail::node_memory memory{n, detail::type_of<M>.size_class};
+    const detail::message_memory memory{*this, n, detail::type_of<M>.size_class};
     return detail::handle<M>(
         *this, n, detail::nth<detail::handler_of<M, std::remove_reference_t<Hs>...>()>(hs...));
   }

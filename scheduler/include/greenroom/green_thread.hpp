@@ -23,7 +23,8 @@ void sleep_until(time_point t);
 bool cancel_requested() noexcept;
 
 // While one lives, waits of this green thread are not interrupted by a cancel: for clean-up that
-// must wait. Such waits should carry a deadline of their own. Idea: Trio's shielded scopes.
+// must wait. Once the cancel is due, each such wait ends after 5 s at the latest, as if that were
+// its deadline; so do those in destructors. Idea: Trio's shielded scopes.
 class shield {
  public:
   shield() noexcept;

@@ -41,7 +41,14 @@ struct wait_reason {
 wait_ticket begin_wait(const wait_reason& reason, bool interruptible = true);
 
 // Parks until the announced wait is decided; returns the payload or an outcome. Never throws.
-std::uint64_t park(time_point deadline = never);
+// With a deadline, `never` included, it may also end with outcome_timeout: at the deadline, or when
+// the actor is being cancelled and cleans up, after cleanup_wait_max.
+std::uint64_t park();
+std::uint64_t park(time_point deadline);
+
+// What a cancelled actor waits for in its destructors, or under a shield, it waits for at most
+// that long, each time.
+inline constexpr duration cleanup_wait_max = std::chrono::seconds(5);
 
 // Takes an announced wait back without parking. False: somebody decided it already; then park()
 // must be called and returns at once with the value.

@@ -49,7 +49,7 @@ struct cell : task {
   // Any thread.
   inbox in;
   // Receiver only.
-  node* todo;  // taken, oldest first
+  node* taken;  // from the inbox, oldest first
   // Any thread; allocated on first need.
   sync::atomic<cold*> more;
   sync::atomic<std::int32_t> addresses;    // strong ones without those lent, + alive
@@ -98,6 +98,8 @@ inline void add_reference(cell* c) noexcept {
 inline void drop_reference(cell* c) noexcept {
   if (c->references.fetch_sub(1, sync::memory_order_acq_rel) == 1) last_reference_gone(c);
 }
+// For those who hold nothing and found the cell by walking. False: it is free.
+bool try_add_reference(cell* c) noexcept;
 inline void drop_address(cell* c) noexcept {
   // acq_rel: what was done through any address happens before the close.
   const std::int32_t before = c->addresses.fetch_sub(1, sync::memory_order_acq_rel);
@@ -150,9 +152,11 @@ inline bool is_value(std::uint64_t value) noexcept {
 
 enum class next : std::uint8_t { message, nothing, closed };
 // The next message, or null and why not. May park until the deadline; throws `cancelled`.
-node* next_message(cell* c, time_point deadline, next& why);
+node* next_message(mailbox_base& box, time_point deadline, next& why);
 // As it is, without waiting.
-node* poll_message(cell* c, next& why);
+node* poll_message(mailbox_base& box, next& why);
+// Takes the message that stands in place out of the inbox, with what came after it.
+void take_around(mailbox_base& box) noexcept;
 void close_mailbox(cell* c) noexcept;
 std::size_t mailbox_size(const cell* c) noexcept;
 
@@ -169,14 +173,16 @@ void keep_alive(cell* c);
 // The name, or the type, as reports show it.
 const char* name_of(const cell* c) noexcept;
 
-// Per-actor storage for local<T>: the slot of a key, null at first.
+// Per-actor storage for local<T>, of the calling actor or OS thread.
 struct local_slot {
   std::uint64_t key;
   void* value;
   void (*destroy)(void*);
   local_slot* next;
 };
-local_slot* find_local(std::uint64_t key);  // of the calling actor (or OS thread)
+void* find_local(std::uint64_t key);  // null: it has none
+// Out of memory it destroys the value and throws.
+void add_local(std::uint64_t key, void* value, void (*destroy)(void*));
 std::uint64_t new_local_key() noexcept;
 
 }  // namespace detail

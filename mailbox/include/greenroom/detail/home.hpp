@@ -37,7 +37,7 @@ struct home {
   struct slab;
   struct pool {
     spin_lock lock;
-    cell* free GREENROOM_GUARDED_BY(lock) = nullptr;   // batches, each linked through cell::todo
+    cell* free GREENROOM_GUARDED_BY(lock) = nullptr;   // batches, each linked through cell::taken
     char* fresh GREENROOM_GUARDED_BY(lock) = nullptr;  // never used rest of the newest slab
     char* fresh_end GREENROOM_GUARDED_BY(lock) = nullptr;
   };

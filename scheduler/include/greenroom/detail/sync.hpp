@@ -49,6 +49,13 @@ inline void fence_seq_cst() noexcept { fence_word.fetch_add(1, std::memory_order
 inline void fence_seq_cst() noexcept { std::atomic_thread_fence(std::memory_order_seq_cst); }
 #endif
 
+// An asymmetric pair (Dekker's): a light fence costs nothing; it orders against a heavy one, which
+// makes every thread of the process that runs execute a full fence (membarrier, some microseconds).
+inline void fence_light() noexcept { std::atomic_signal_fence(std::memory_order_seq_cst); }
+void fence_heavy() noexcept;
+// Before the first use; false: this system has no heavy fence.
+bool prepare_heavy_fence() noexcept;
+
 // Sleeps while *word == expected, at most until the absolute monotonic time in nanoseconds
 // (negative: for ever). May return early.
 void futex_wait(const std::atomic<std::uint32_t>* word, std::uint32_t expected,

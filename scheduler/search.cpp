@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+// A worker that is out of work: it searches, steals, naps or sleeps, and is woken.
+#include "scheduler.hpp"
+
+namespace greenroom::detail {
+
+// Children are best run where they were made: there they and their parent's mailbox are in the
+// cache, and a short one is done there before it has got here. So a worker whose last booty was
+// done in no time waits until the oldest child has stood there for a while; and so does every
+// worker if that is not a child but a parent that lets its children run, who would go on here and
+// have all their messages follow.
+GREENROOM_WORKER_CODE bool scheduler::ripe(worker* w, const worker& victim) {
+  const fresh_ring::mark oldest = victim.fresh.look();
+  if (oldest.oldest == 0) return false;
+  if (!w->picky && (oldest.oldest & 1) == 0) return true;
+  const std::int64_t t = now().time_since_epoch().count();
+  sight& last = w->sights[victim.index];
+  if (!(oldest == last.oldest)) last = {oldest, t};
+  if (t - last.since >= worker::ripe_ns) return true;
+  w->unripe = true;
+  return false;
+}
+
+// The worker has nothing left: was it worth stealing what it stole last?
+GREENROOM_WORKER_CODE static void judge_booty(worker* w) {
+  if (w->stolen == 0) return;
+  const std::int64_t took = now().time_since_epoch().count() - w->stole_at;
+  w->picky = took < w->stolen * worker::worth_stealing_ns;
+  w->stolen = 0;
+}
+
+GREENROOM_WORKER_CODE runnable scheduler::steal_from(worker* w, worker& victim, bool children) {
+  runnable* const got = w->moving;
+  if (const std::uint32_t n = victim.ready.steal(got)) {
+    for (std::uint32_t i = 1; i < n; ++i)
+      if (!w->ready.push(got[i])) injector_.enqueue(got[i]);
+    return got[0];
+  }
+  const std::uint32_t n = children ? victim.fresh.steal(got, fresh_share_max) : 0;
+  if (n != 0) {
+    keep_fresh(w, 1, n);
+    w->stole_at = now().time_since_epoch().count();
+    w->stolen = (got[0] & 1) != 0 ? 0 : n;
+    return got[0];
+  }
+  // The slot last: its owner is likely to run it next, unless it is stuck.
+  return victim.lifo.exchange(0, sync::memory_order_acq_rel);
+}
+
+GREENROOM_WORKER_CODE runnable scheduler::steal(worker* w) {
+  w->random ^= w->random << 13;
+  w->random ^= w->random >> 17;
+  w->random ^= w->random << 5;
+  const unsigned first = w->random % workers_;
+  for (unsigned k = 0; k < workers_; ++k) {
+    worker& victim = all_[(first + k) % workers_];
+    if (&victim == w) continue;
+    const bool children = ripe(w, victim);
+    if (!children && victim.ready.length() == 0 &&
+        victim.lifo.load(sync::memory_order_relaxed) == 0)
+      continue;
+    if (!victim.mine.start_stealing()) continue;
+    const runnable r = steal_from(w, victim, children);
+    victim.mine.stop_stealing();
+    if (r != 0) return r;
+  }
+  return 0;
+}
+
+bool scheduler::work_somewhere(const worker* w) const {
+  if (injector_.size_approx() != 0 || spilled_.size_approx() != 0) return true;
+  if (stop_.load(sync::memory_order_acquire)) return true;
+  for (unsigned i = 0; i < workers_; ++i) {
+    const worker& v = all_[i];
+    if (v.ready.length() != 0 || v.fresh.length() != 0) return true;
+    if (&v == w && v.lifo.load(sync::memory_order_acquire) != 0) return true;
+  }
+  return false;
+}
+
+// ---- sleeping
+
+GREENROOM_WORKER_CODE runnable scheduler::wait_for_work(worker* w) {
+  constexpr int search_rounds = 2;
+  judge_booty(w);
+  for (;;) {
+    w->unripe = false;
+    if (!w->searching && workers_ > 1)
+      w->searching = idle_.start_searching(workers_ - idle_.count());
+    runnable r = 0;
+    for (int round = 0; r == 0 && w->searching && round < search_rounds; ++round) {
+      r = take_injected(w);
+      if (r == 0) r = take_spilled(w);
+      if (r == 0) r = steal(w);
+    }
+    if (w->searching) {
+      w->searching = false;
+      const bool last = idle_.stop_searching();
+      if (r != 0 && last) {
+        const unsigned next = idle_.claim_one();
+        if (next != idle_set::nobody) wake_worker(next);
+      }
+    }
+    if (r == 0) r = pick_fair(w);
+    if (r != 0) return r;
+    if (stop_.load(sync::memory_order_acquire)) return 0;
+    if (w->unripe)
+      nap(w);
+    else
+      sleep(w);
+  }
+}
+
+// Another worker has children that may soon be done. Not announced: whoever makes more need not
+// wake us, which would cost more than they do.
+GREENROOM_WORKER_CODE void scheduler::nap(worker* w) {
+  std::int64_t until = now().time_since_epoch().count() + worker::ripe_ns;
+  if (w->clock.earliest() < until) until = w->clock.earliest();
+  if (w->wake_word.load(sync::memory_order_acquire) == 0) sync::futex_wait(&w->wake_word, 0, until);
+  // A stop or an earlier timer may have raised it: both are looked at next.
+  w->wake_word.exchange(0, sync::memory_order_acq_rel);
+}
+
+// Announce, look again, sleep (S1, idle_set.hpp).
+GREENROOM_WORKER_CODE void scheduler::sleep(worker* w) {
+  w->ticks_seen.store(++w->tick, sync::memory_order_relaxed);
+  idle_.announce(w->index);
+  bool awake = work_somewhere(w);
+  const std::int64_t until = w->clock.earliest();
+  if (!awake && poller_ && poller_->has_work() &&
+      !polling_.exchange(true, sync::memory_order_acq_rel)) {
+    // seq_cst: whoever wakes us either sees this or has raised the wake word before we read it.
+    // An exchange, for an emulator (QEMU 7.2 for 64-bit ARM) lets a load pass such a store.
+    w->in_poller.exchange(true, sync::memory_order_seq_cst);
+    if (w->wake_word.load(sync::memory_order_seq_cst) == 0) {
+      duration longest = duration::max();
+      if (until != never_ns) {
+        longest = duration(until - now().time_since_epoch().count());
+        if (longest < duration::zero()) longest = duration::zero();
+      }
+      poller_->poll(longest);
+    }
+    w->in_poller.store(false, sync::memory_order_release);
+    polling_.store(false, sync::memory_order_release);
+    awake = true;
+  }
+  if (!awake) {
+    while (w->wake_word.load(sync::memory_order_acquire) == 0) {
+      sync::futex_wait(&w->wake_word, 0, until == never_ns ? -1 : until);
+      if (until != never_ns && now().time_since_epoch().count() >= until) break;
+    }
+  }
+  if (!idle_.retract(w->index)) {
+    // Claimed: the claimer raises the wake word, now or in a moment.
+    while (w->wake_word.exchange(0, sync::memory_order_acq_rel) == 0) sync::relax();
+    w->searching = true;
+  } else {
+    // Not claimed, but an earlier timer or a stop may have raised it: both are looked at next.
+    w->wake_word.exchange(0, sync::memory_order_acq_rel);
+  }
+}
+
+void scheduler::wake_worker(unsigned i) {
+  worker& w = all_[i];
+  // An exchange, not a store: of two wakers whose ones fall together the worker sees both, what
+  // the first of them did (a stop, a timer) included.
+  w.wake_word.exchange(1, sync::memory_order_seq_cst);
+  if (w.in_poller.load(sync::memory_order_seq_cst))
+    poller_->interrupt();
+  else
+    sync::futex_wake(&w.wake_word, 1);
+}
+
+void scheduler::want_poller() {
+  if (polling_.load(sync::memory_order_seq_cst)) return;
+  sync::fence_seq_cst();
+  const unsigned i = idle_.claim_one();
+  if (i != idle_set::nobody) wake_worker(i);
+}
+
+bool scheduler::quiet(time_point until) const {
+  if (injector_.size_approx() != 0) return false;
+  if (idle_.count() != workers_) return false;
+  for (unsigned i = 0; i < workers_; ++i)
+    if (all_[i].clock.earliest() < until.time_since_epoch().count()) return false;
+  return !work_somewhere(nullptr);
+}
+
+}  // namespace greenroom::detail
