@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "options.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
@@ -26,6 +27,7 @@ void check_range(const std::string& what, std::uint64_t value, std::uint64_t lea
 }
 
 constexpr const char* workers_wanted = "0 (as many as this process may use) to 256";
+constexpr const char* threads_wanted = "as many as workers at least, to 256";
 constexpr const char* stack_wanted = "16384 (16 KiB) to 268435456 (256 MiB) bytes";
 constexpr const char* capacity_wanted = "1 to 60000 messages, or unbounded";
 
@@ -48,6 +50,8 @@ void check_deadline(const char* what, duration given) {
 runtime_options checked(const runtime_options& given) {
   runtime_options o = given;
   check_range("workers", o.workers, 0, workers_max, workers_wanted);
+  check_range("threads_max", o.threads_max, std::max(o.workers, 1u), workers_max, threads_wanted);
+  check_deadline("report_stuck_after", o.report_stuck_after);
   check_range("stack_size", o.stack_size, stack_min, stack_max, stack_wanted);
   if (o.capacity != unbounded)
     check_range("capacity", o.capacity, 1, inbox::capacity_max, capacity_wanted);
@@ -55,6 +59,9 @@ runtime_options checked(const runtime_options& given) {
   std::uint64_t value = 0;
   if (from_environment("GREENROOM_WORKERS", value, workers_wanted)) {
     check_range("GREENROOM_WORKERS", value, 0, workers_max, workers_wanted);
+    if (value > o.threads_max)
+      bad("GREENROOM_WORKERS", std::to_string(value),
+          ("threads_max (" + std::to_string(o.threads_max) + ") at most").c_str());
     o.workers = static_cast<unsigned>(value);
   }
   if (from_environment("GREENROOM_STACK_SIZE", value, stack_wanted)) {

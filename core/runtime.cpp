@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 #include <mutex>
 #include <stdexcept>
 #include <string>
@@ -21,10 +22,14 @@
 namespace greenroom {
 
 struct runtime::state {
+  state(greenroom::logger l, std::string n, duration d)
+      : log(l), name(std::move(n)), shutdown_deadline(d) {}
+
   greenroom::logger log;
   std::string name;
   duration shutdown_deadline{};
   detail::scheduler* runs_on = nullptr;
+  detail::home* home = nullptr;
   std::mutex shutdown_lock;    // held by a shutdown for as long as it takes
   bool has_shut_down = false;  // under shutdown_lock
   detail::sync::atomic<bool> down{false};
@@ -70,12 +75,26 @@ void describe_one(cell* c, void* argument) {
 
 runtime::runtime(const runtime_options& options) {
   const runtime_options o = detail::checked(options);
+  auto made = std::make_unique<state>(o.logger, std::string(o.name), o.shutdown_deadline);
+  home_ = made->home = detail::acquire_home();
+  const detail::watch_settings watch{
+      [](void* user, const char* text) {
+        static_cast<state*>(user)->log.write(log_level::warning, text);
+      },
+      [](void* user, detail::trim what) {
+        const bool more = detail::trim_nodes(what);
+        return detail::trim_cells(static_cast<state*>(user)->home, what) || more;
+      },
+      made.get(), o.report_stuck_after};
   const char* why = "";
-  detail::scheduler* s =
-      detail::start_scheduler({o.workers, o.stack_size, o.overflow_handler}, why);
-  if (s == nullptr) throw std::runtime_error(std::string("greenroom: cannot start: ") + why);
-  state_ = new state{o.logger, std::string(o.name), o.shutdown_deadline, s, {}, {}, {}};
-  home_ = detail::acquire_home();
+  detail::scheduler* s = detail::start_scheduler(
+      {o.workers, o.stack_size, o.threads_max, watch, o.overflow_handler}, why);
+  if (s == nullptr) {
+    detail::release_home(home_);
+    throw std::runtime_error(std::string("greenroom: cannot start: ") + why);
+  }
+  state_ = made.release();
+  state_->runs_on = s;
   home_->runs_on = s;
   home_->capacity = o.capacity;
   home_->stack_size = o.stack_size;

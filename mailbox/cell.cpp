@@ -229,6 +229,16 @@ void describe_cell(const task* t, char* name, std::size_t size, std::uint64_t& i
   id = c->id;
 }
 
+bool identify_cell(task* t, char* name, std::size_t size, std::uint64_t& id) {
+  auto* c = static_cast<cell*>(t);
+  if (!try_add_reference(c)) return false;
+  // acquire: all else was set before.
+  const bool lives = __atomic_load_n(&c->ops, __ATOMIC_ACQUIRE) != nullptr;
+  if (lives) describe_cell(c, name, size, id);
+  drop_reference(c);
+  return lives;
+}
+
 // ---- locals
 
 // Never used twice: a local at the place of a dead one must not find its values.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Homes and their cells: slabs of 64 KiB, aligned to that, each for one cell size, leading back
-// to their home. Live cells are found by walking them. Slabs are never unmapped.
+// Homes and their cells: slabs for one cell size each, which lead back to their home. Live cells
+// are found by walking them.
 #include "cold.hpp"
 
 #include <greenroom/detail/scheduler_access.hpp>
@@ -10,7 +10,6 @@
 #include <mutex>
 #include <new>
 #include <pthread.h>
-#include <sys/mman.h>
 #include <utility>
 
 #if defined(GREENROOM_ASAN)
@@ -19,20 +18,8 @@
 
 namespace greenroom::detail {
 
-struct home::slab {
-  home* owner;
-  slab* next;
-  std::uint32_t cell_size;
-  // Cells that were ever cut. release: a walker that goes no further sees them made.
-  sync::atomic<std::uint32_t> used;
-  alignas(64) char memory[64];
-
-  static constexpr std::size_t header = 64;
-};
-
 namespace {
 
-constexpr std::size_t chunk_size = 4u << 20;  // slabs are mapped that many bytes at a time
 constexpr std::uint32_t batch = 64;
 // ThreadSanitizer cannot see that a cell changes hands through an OS thread's cache.
 #if defined(GREENROOM_TSAN)
@@ -44,9 +31,6 @@ constexpr bool cached_cells = true;
 std::mutex homes_mutex;
 home* free_homes = nullptr;
 std::atomic<home*> all_homes{nullptr};  // only ever grows
-spin_lock chunk_lock;
-char* chunk = nullptr;
-char* chunk_end = nullptr;
 
 // Worker threads keep up to two batches of free cells of the home they work for; foreign threads
 // keep none. Cells pass between threads in whole batches, which the pool's lock is held for without
@@ -70,49 +54,42 @@ GREENROOM_NOINLINE cell_cache* this_cells() noexcept {
   return c;
 }
 
-home::slab* slab_of(const cell* c) noexcept {
-  return reinterpret_cast<home::slab*>(reinterpret_cast<std::uintptr_t>(c) &
-                                       ~(home::slab_size - 1));
-}
-
-home::slab* map_slab() noexcept {
-  const spin_guard guard(chunk_lock);
-  if (chunk == chunk_end) {
-    void* at = mmap(nullptr, chunk_size + home::slab_size, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (at == MAP_FAILED) return nullptr;
-    const auto raw = reinterpret_cast<std::uintptr_t>(at);
-    const std::uintptr_t aligned = (raw + home::slab_size - 1) & ~(home::slab_size - 1);
-    chunk = reinterpret_cast<char*>(aligned);
-    chunk_end = chunk + chunk_size;
+// Null: memory is out.
+slab* next_slab(home* h, home::pool& p, std::size_t cell_size) noexcept GREENROOM_REQUIRES(p.lock) {
+  slab* s = p.emptied;
+  if (s != nullptr) {  // of this class, and among the home's already
+    p.emptied = s->next_whole;
+    return s;
   }
-  char* s = chunk;
-  chunk += home::slab_size;
+  s = map_slab();
+  if (s == nullptr) return nullptr;
 #if defined(GREENROOM_ASAN)
-  __lsan_register_root_region(s, home::slab_size);  // an actor owns what its cell leads to
+  __lsan_register_root_region(s->memory(), slab::size);  // an actor owns what its cell leads to
 #endif
-  return reinterpret_cast<home::slab*>(s);
+  s->owner = h;
+  s->object_size = static_cast<std::uint32_t>(cell_size);
+  slab* head = h->slabs.load(sync::memory_order_relaxed);
+  do {
+    s->next = head;
+    // release: a walker sees the slab's fields.
+  } while (!h->slabs.compare_exchange_weak(head, s, sync::memory_order_release,
+                                           sync::memory_order_relaxed));
+  return s;
 }
-
-// In the pool the first cell of a batch leads to the next batch and has its size, in fields that a
-// free cell does not need.
-cell* next_batch(const cell* first) noexcept { return reinterpret_cast<cell*>(first->id); }
 
 void put_batch(home::pool& p, cell* first, std::uint32_t size) noexcept GREENROOM_REQUIRES(p.lock) {
-  first->id = reinterpret_cast<std::uint64_t>(p.free);
   first->capacity = static_cast<std::uint16_t>(size);
-  p.free = first;
+  p.free.put(first);
 }
 
 // A batch of the class, or new cells; up to `most`, linked through taken.
 cell* take_cells(home* h, std::size_t k, std::uint32_t most, std::uint32_t& size) noexcept {
   home::pool& p = h->pools[k];
   const spin_guard guard(p.lock);
-  cell* first = p.free;
+  cell* first = p.free.take();
   size = 0;
   if (first != nullptr) {
     const std::uint32_t all = first->capacity;
-    p.free = next_batch(first);
     size = all < most ? all : most;
     if (size == all) return first;
     cell* last = first;
@@ -123,28 +100,21 @@ cell* take_cells(home* h, std::size_t k, std::uint32_t most, std::uint32_t& size
   }
   const std::size_t each = k * home::grain;
   while (size < most) {
-    if (p.fresh == p.fresh_end) {
+    slab*& s = p.newest;
+    // relaxed: under the lock.
+    if (s == nullptr || s->cut.load(sync::memory_order_relaxed) == s->capacity()) {
       if (size != 0) break;
-      home::slab* s = map_slab();
-      if (s == nullptr) break;
-      s->owner = h;
-      s->cell_size = static_cast<std::uint32_t>(each);
-      p.fresh = reinterpret_cast<char*>(s) + home::slab::header;
-      p.fresh_end = p.fresh + (home::slab_size - home::slab::header) / each * each;
-      home::slab* head = h->slabs.load(sync::memory_order_relaxed);
-      do {
-        s->next = head;
-        // release: a walker sees the slab's fields.
-      } while (!h->slabs.compare_exchange_weak(head, s, sync::memory_order_release,
-                                               sync::memory_order_relaxed));
+      slab* more = next_slab(h, p, each);
+      if (more == nullptr) break;
+      s = more;
     }
-    auto* c = ::new (p.fresh) cell;
-    p.fresh += each;
-    c->ops = nullptr;
+    const std::uint32_t cut = s->cut.load(sync::memory_order_relaxed);
+    auto* c = ::new (s->memory() + cut * each) cell;
+    // Atomic: a walker may have found an earlier cell at this place.
+    __atomic_store_n(&c->ops, nullptr, __ATOMIC_RELAXED);
     c->in.reset(inbox::closed);
     c->taken = reinterpret_cast<node*>(first);
-    auto& used = slab_of(c)->used;
-    used.store(used.load(sync::memory_order_relaxed) + 1, sync::memory_order_release);
+    s->cut.store(cut + 1, sync::memory_order_release);
     first = c;
     ++size;
   }
@@ -161,13 +131,12 @@ void give_batch(home* h, std::size_t k, cell* first, std::uint32_t size) noexcep
 void give_cell(home* h, std::size_t k, cell* c) noexcept {
   home::pool& p = h->pools[k];
   const spin_guard guard(p.lock);
-  cell* const top = p.free;
+  cell* const top = p.free.top();
   std::uint32_t size = 1;
   c->taken = nullptr;
   if (top != nullptr && top->capacity < batch) {
-    c->taken = reinterpret_cast<node*>(top);
+    c->taken = reinterpret_cast<node*>(p.free.take());
     size += top->capacity;
-    p.free = next_batch(top);
   }
   put_batch(p, c, size);
 }
@@ -188,7 +157,7 @@ std::size_t class_of(std::size_t payload) noexcept {
 
 }  // namespace
 
-home* home_of(const cell* c) noexcept { return slab_of(c)->owner; }
+home* home_of(const cell* c) noexcept { return static_cast<home*>(slab::of(c)->owner); }
 
 cell* allocate_cell(home* h, std::size_t payload) noexcept {
   const std::size_t k = class_of(payload);
@@ -219,9 +188,9 @@ cell* allocate_cell(home* h, std::size_t payload) noexcept {
 
 void free_cell(cell* c) noexcept {
   if (GREENROOM_UNLIKELY(forked())) return;  // the pool's lock may be held by nobody's thread
-  const home::slab* s = slab_of(c);
-  const std::size_t k = s->cell_size / home::grain;
-  home* h = s->owner;
+  const slab* s = slab::of(c);
+  const std::size_t k = s->object_size / home::grain;
+  home* h = static_cast<home*>(s->owner);
   if (!cached_cells) {
     give_cell(h, k, c);
     return;
@@ -283,6 +252,8 @@ home* acquire_home() {
 }
 
 void release_home(home* h) {
+  while (trim_cells(h, trim::go_on)) {}
+  for (trim what = trim::begin_with_all; trim_cells(h, what);) what = trim::go_on;
   const std::lock_guard guard(homes_mutex);
   h->next = free_homes;
   free_homes = h;
@@ -312,11 +283,60 @@ std::uint64_t count_living(const home* h) noexcept {
   return begun - ended;
 }
 
+cell* cell_batches::cursor::take() noexcept {
+  cell* const c = at;
+  at = reinterpret_cast<cell*>(c->taken);
+  if (at == nullptr) *this = from(after);
+  return c;
+}
+
+static void keep_batch(home* h, home::pool& p) noexcept {
+  if (h->kept == nullptr) return;
+  h->kept->capacity = static_cast<std::uint16_t>(h->kept_size);
+  const spin_guard guard(p.lock);
+  p.free.keep(h->kept);
+  h->kept = nullptr;
+  h->kept_size = 0;
+}
+
+bool trim_cells(home* h, trim what) noexcept {
+  if (what != trim::go_on && !h->trims.busy() && h->trimmed_class == 0) {
+    for (home::pool& p : h->pools) {
+      const spin_guard guard(p.lock);
+      p.trimmed = p.free.age(what == trim::begin_with_all);
+    }
+  }
+  while (!h->trims.busy()) {
+    if (h->trimmed_class == home::classes) {
+      h->trimmed_class = 0;
+      return false;
+    }
+    h->trims.begin(std::exchange(h->pools[h->trimmed_class++].trimmed, {}));
+  }
+  home::pool& p = h->pools[h->trimmed_class - 1];
+  h->trims.step(
+      [&](cell* c) {
+        c->taken = reinterpret_cast<node*>(h->kept);
+        h->kept = c;
+        if (++h->kept_size == batch) keep_batch(h, p);
+      },
+      [](cell*) {},
+      [&](slab* s) {
+        const spin_guard guard(p.lock);
+        if (p.newest == s) p.newest = nullptr;
+        // relaxed: whoever walks finds zeros.
+        s->cut.store(0, sync::memory_order_relaxed);
+        s->next_whole = p.emptied;
+        p.emptied = s;
+      });
+  if (!h->trims.busy()) keep_batch(h, p);
+  return true;
+}
+
 void for_each_cell(home* h, void (*each)(cell*, void*), void* argument) {
-  for (home::slab* s = h->slabs.load(sync::memory_order_acquire); s != nullptr; s = s->next)
-    for (std::uint32_t i = 0; i < s->used.load(sync::memory_order_acquire); ++i) {
-      auto* c = reinterpret_cast<cell*>(reinterpret_cast<char*>(s) + home::slab::header +
-                                        std::size_t{i} * s->cell_size);
+  for (slab* s = h->slabs.load(sync::memory_order_acquire); s != nullptr; s = s->next)
+    for (std::uint32_t i = 0; i < s->cut.load(sync::memory_order_acquire); ++i) {
+      auto* c = reinterpret_cast<cell*>(s->memory() + std::size_t{i} * s->object_size);
       // Free ones have none.
       if (__atomic_load_n(&c->ops, __ATOMIC_ACQUIRE) != nullptr) each(c, argument);
     }

@@ -44,6 +44,9 @@ struct cold {
   const char* waits_with = "";
   // The actor only.
   local_slot* locals = nullptr;
+  std::int64_t timed_at_ns = 0;  // see is_fast()
+  std::uint32_t untimed = 0;
+  bool fast = false;
 };
 
 // The cell's, made if there is none. Null when memory is out.
@@ -57,6 +60,14 @@ void destroy_message(const message_type& type, node* n, error::code_type why) no
 
 // At the end of an actor: tells those who join it. Null: it ended well.
 void tell_joiners(cell* c, const error* why) noexcept;
+
+// How many messages may be handled before their room is given back.
+inline std::uint32_t credit_max(const cell* c) noexcept {
+  constexpr std::uint32_t most = 255;
+  const std::uint32_t quarter = c->capacity / 4u;
+  if (c->capacity == 0 || quarter > most) return most;
+  return quarter == 0 ? 1 : quarter;
+}
 
 // Receiver only: hands room to waiting senders, in order.
 void admit_waiting(cell* c) noexcept;

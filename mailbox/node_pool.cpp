@@ -11,17 +11,20 @@
 // Rejected: malloc (80-300 ns where one thread allocates and another frees); a line for each node
 // (a million small messages then take 64 MB, not 16).
 // Under AddressSanitizer and ThreadSanitizer nodes are malloc'd, so that both can see misuse.
+#include <greenroom/detail/free_objects.hpp>
+#include <greenroom/detail/home.hpp>
 #include <greenroom/detail/node.hpp>
 #include <greenroom/detail/spin_lock.hpp>
 
 #include <cstdlib>
+#include <mutex>
 #include <pthread.h>
-#include <sys/mman.h>
 
 namespace greenroom::detail {
 
 #if defined(GREENROOM_ASAN) || defined(GREENROOM_TSAN)
 
+bool trim_nodes(trim) noexcept { return false; }
 node* allocate_node(std::uint8_t, std::size_t size) noexcept {
   auto* n = static_cast<node*>(std::aligned_alloc(16, (size + 15) & ~std::size_t{15}));
   if (n != nullptr) ::new (n) node{};
@@ -35,16 +38,9 @@ namespace {
 
 constexpr std::uint32_t batch = 64;
 constexpr std::uint32_t kept_max = 16;  // batches an owner keeps of a class; more go to the store
-constexpr std::size_t slab_size = 64u << 10;
-constexpr std::size_t arena_size = 4u << 20;  // slabs are mapped that many bytes at a time
-constexpr unsigned ways = 32;                 // owners that a thread collects returns for at once
+constexpr unsigned ways = 32;           // owners that a thread collects returns for at once
 
 struct owner;
-
-// Aligned to its size: a node leads to its owner.
-struct slab {
-  owner* of;
-};
 
 void set_next(node* n, node* next) noexcept { n->link.set(reinterpret_cast<std::uint64_t>(next)); }
 node* next_free(node* n) noexcept { return inbox::next_of(n); }
@@ -124,16 +120,34 @@ struct owner {
   alignas(64) returned_batches returned[size_classes];
 };
 
-// Batches that owners have too many of.
-struct batch_stack {
-  spin_lock lock;
-  sync::atomic<node*> first{nullptr};  // written under the lock
-};
-constinit batch_stack store[size_classes];
+struct node_batches {
+  static node* next(node* first) noexcept { return next_batch(first); }
+  static void set_next(node* first, node* next) noexcept { next_batch(first) = next; }
+  struct cursor {
+    node* at = nullptr;
+    node* after = nullptr;  // the next batch, read before anybody changes the first node
 
-spin_lock arena_lock;
-char* arena GREENROOM_GUARDED_BY(arena_lock) = nullptr;
-char* arena_end GREENROOM_GUARDED_BY(arena_lock) = nullptr;
+    [[nodiscard]] bool more() const noexcept { return at != nullptr; }
+    node* take() noexcept {
+      node* const n = at;
+      at = next_free(n);
+      if (at == nullptr) *this = from(after);
+      return n;
+    }
+  };
+  static cursor from(node* first) noexcept {
+    return {first, first == nullptr ? nullptr : next(first)};
+  }
+};
+
+// Batches that owners have too many of.
+struct batch_store {
+  spin_lock lock;
+  free_objects<node, node_batches> free GREENROOM_GUARDED_BY(lock);
+  sync::atomic<bool> has_some{false};                  // or emptied slabs; written under the lock
+  slab* emptied GREENROOM_GUARDED_BY(lock) = nullptr;  // through next_whole
+};
+constinit batch_store store[size_classes];
 
 spin_lock owners_lock;
 owner* without_thread GREENROOM_GUARDED_BY(owners_lock) = nullptr;
@@ -142,45 +156,43 @@ unsigned owners_made GREENROOM_GUARDED_BY(owners_lock) = 0;
 // The child of a fork() must find everything whole and unlocked.
 void lock_all() noexcept {
   owners_lock.lock();
-  arena_lock.lock();
-  for (batch_stack& s : store) s.lock.lock();
+  for (batch_store& s : store) s.lock.lock();
 }
 void unlock_all() noexcept {
-  for (batch_stack& s : store) s.lock.unlock();
-  arena_lock.unlock();
+  for (batch_store& s : store) s.lock.unlock();
   owners_lock.unlock();
 }
 const int watches_forks = pthread_atfork(lock_all, unlock_all, unlock_all);
 
 void put_in_store(std::uint8_t c, node* first) noexcept {
-  batch_stack& s = store[c];
+  batch_store& s = store[c];
   const spin_guard guard(s.lock);
-  next_batch(first) = s.first.load(sync::memory_order_relaxed);
-  s.first.store(first, sync::memory_order_relaxed);
+  s.free.put(first);
+  s.has_some.store(true, sync::memory_order_relaxed);
 }
 
 node* take_from_store(std::uint8_t c) noexcept {
-  batch_stack& s = store[c];
-  if (s.first.load(sync::memory_order_relaxed) == nullptr) return nullptr;
+  batch_store& s = store[c];
+  if (!s.has_some.load(sync::memory_order_relaxed)) return nullptr;
   const spin_guard guard(s.lock);
-  node* first = s.first.load(sync::memory_order_relaxed);
-  if (first != nullptr) s.first.store(next_batch(first), sync::memory_order_relaxed);
+  node* const first = s.free.take();
+  if (first == nullptr) s.has_some.store(s.emptied != nullptr, sync::memory_order_relaxed);
   return first;
 }
 
-slab* map_slab() noexcept {
-  const spin_guard guard(arena_lock);
-  if (arena == arena_end) {
-    void* at = mmap(nullptr, arena_size + slab_size, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (at == MAP_FAILED) return nullptr;
-    const auto raw = reinterpret_cast<std::uintptr_t>(at);
-    arena = reinterpret_cast<char*>((raw + slab_size - 1) & ~(slab_size - 1));
-    arena_end = arena + arena_size;
+slab* take_slab(std::uint8_t c) noexcept {
+  batch_store& s = store[c];
+  if (s.has_some.load(sync::memory_order_relaxed)) {
+    const spin_guard guard(s.lock);
+    slab* const emptied = s.emptied;
+    if (emptied != nullptr) {
+      s.emptied = emptied->next_whole;
+      return emptied;
+    }
   }
-  char* s = arena;
-  arena += slab_size;
-  return reinterpret_cast<slab*>(s);
+  slab* const fresh = map_slab();
+  if (fresh != nullptr) fresh->object_size = static_cast<std::uint32_t>(node_sizes[c]);
+  return fresh;
 }
 
 // Never used nodes of a slab of its own.
@@ -188,11 +200,11 @@ void cut(owner* o, std::uint8_t c) noexcept {
   owner::of_class& l = o->lists[c];
   const std::size_t each = node_sizes[c];
   if (l.fresh == l.fresh_end) {
-    slab* s = map_slab();
+    slab* s = take_slab(c);
     if (s == nullptr) return;
-    s->of = o;
-    l.fresh = reinterpret_cast<char*>(s) + (each > 64 ? each : 64);
-    l.fresh_end = reinterpret_cast<char*>(s) + slab_size;
+    s->owner = o;
+    l.fresh = s->memory();
+    l.fresh_end = l.fresh + s->capacity() * each;
   }
   while (l.free.size < batch && l.fresh != l.fresh_end) {
     l.free.push(::new (l.fresh) node{});
@@ -243,20 +255,34 @@ GREENROOM_COLD void send_home(owner* to, free_list& nodes, std::uint8_t c) noexc
   nodes = {};
 }
 
-void release(owner* o, owner* to, node* n, std::uint8_t c) noexcept {
-  owner::of_class& l = o->lists[c];
-  if (GREENROOM_LIKELY(o == to)) {
-    if (GREENROOM_UNLIKELY(l.free.size >= batch)) set_aside(l, c);
-    l.free.push(n);
-    return;
-  }
-  auto& going = l.going[to->number % ways];
+// Apart, so that what is freed where it was cut saves no registers for it.
+GREENROOM_NOINLINE void release_away(owner* o, owner* to, node* n, std::uint8_t c) noexcept {
+  auto& going = o->lists[c].going[to->number % ways];
   if (GREENROOM_UNLIKELY(going.to != to)) {
     send_home(going.to, going.nodes, c);
     going.to = to;
   }
   going.nodes.push(n);
   if (GREENROOM_UNLIKELY(going.nodes.size == batch)) send_home(to, going.nodes, c);
+}
+
+GREENROOM_COLD void release_and_set_aside(owner* o, node* n, std::uint8_t c) noexcept {
+  owner::of_class& l = o->lists[c];
+  set_aside(l, c);
+  l.free.push(n);
+}
+
+void release(owner* o, owner* to, node* n, std::uint8_t c) noexcept {
+  if (GREENROOM_UNLIKELY(o != to)) {
+    release_away(o, to, n, c);
+    return;
+  }
+  owner::of_class& l = o->lists[c];
+  if (GREENROOM_UNLIKELY(l.free.size >= batch)) {
+    release_and_set_aside(o, n, c);
+    return;
+  }
+  l.free.push(n);
 }
 
 // ---- threads and their owners
@@ -335,7 +361,65 @@ GREENROOM_COLD void release_as_guest(owner* to, node* n, std::uint8_t c) noexcep
   send_home(to, one, c);
 }
 
+// What the store has, class by class.
+struct store_trimmer {
+  trimmer<node, node_batches> trims;
+  std::uint8_t next_class = 0;
+  bool all = false;
+  free_list kept;
+  std::mutex one_at_a_time;
+
+  bool step(trim what) noexcept;
+  void keep(std::uint8_t c) noexcept {
+    if (kept.first == nullptr) return;
+    make_batch(kept.first, kept.size);
+    batch_store& s = store[c];
+    const spin_guard guard(s.lock);
+    s.free.keep(kept.first);
+    s.has_some.store(true, sync::memory_order_relaxed);
+    kept = {};
+  }
+};
+
+bool store_trimmer::step(trim what) noexcept {
+  if (!trims.busy() && next_class == 0) {
+    if (what == trim::go_on) return false;
+    all = what == trim::begin_with_all;
+  }
+  while (!trims.busy()) {
+    if (next_class == size_classes) {
+      next_class = 0;
+      return false;
+    }
+    batch_store& s = store[next_class++];
+    const spin_guard guard(s.lock);
+    trims.begin(s.free.age(all));
+  }
+  const auto c = static_cast<std::uint8_t>(next_class - 1);
+  trims.step(
+      [&](node* n) {
+        kept.push(n);
+        if (kept.size == batch) keep(c);
+      },
+      [](node*) {},
+      [&](slab* emptied) {
+        batch_store& s = store[c];
+        const spin_guard guard(s.lock);
+        emptied->next_whole = s.emptied;
+        s.emptied = emptied;
+        s.has_some.store(true, sync::memory_order_relaxed);
+      });
+  if (!trims.busy()) keep(c);
+  return true;
+}
+
 }  // namespace
+
+bool trim_nodes(trim what) noexcept {
+  static constinit store_trimmer the_trimmer;
+  const std::unique_lock mine(the_trimmer.one_at_a_time, std::try_to_lock);
+  return mine && the_trimmer.step(what);
+}
 
 node* allocate_node(std::uint8_t size_class, std::size_t size) noexcept {
   if (GREENROOM_UNLIKELY(size_class == huge_class)) {
@@ -353,13 +437,13 @@ void free_node(node* n, std::uint8_t size_class) noexcept {
     std::free(n);
     return;
   }
-  owner* const to =
-      reinterpret_cast<slab*>(reinterpret_cast<std::uintptr_t>(n) & ~(slab_size - 1))->of;
-  owner* o = this_owner();
-  if (GREENROOM_UNLIKELY(o == nullptr))
+  owner* const to = static_cast<owner*>(slab::of(n)->owner);
+  owner* const o = this_owner();
+  if (GREENROOM_UNLIKELY(o == nullptr)) {
     release_as_guest(to, n, size_class);
-  else
-    release(o, to, n, size_class);
+    return;
+  }
+  release(o, to, n, size_class);
 }
 
 #endif

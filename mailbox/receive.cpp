@@ -11,14 +11,6 @@
 
 namespace greenroom::detail {
 
-// How many messages may be handled before their room is given back.
-static std::uint32_t credit_max(const cell* c) noexcept {
-  constexpr std::uint32_t most = 255;
-  const std::uint32_t quarter = c->capacity / 4u;
-  if (c->capacity == 0 || quarter > most) return most;
-  return quarter == 0 ? 1 : quarter;
-}
-
 void give_credit(cell* c) noexcept {
   const std::uint32_t n = c->credit;
   c->credit = 0;
@@ -100,21 +92,45 @@ static bool stands_alone(const cell* c, std::uint64_t word) noexcept {
          (c->capacity == 0 || c->capacity >= in_place_min);
 }
 
-// True when the actor is to stop; throws `cancelled`.
+static node* in_place(mailbox_base& box, std::uint64_t word) noexcept {
+  box.in_place_ = inbox::node_in(word);
+  box.seen_ = word;
+  box.handled_ = false;
+  return box.in_place_;
+}
+
+// True when the actor is to stop; throws `cancelled`; lets others run when the watchdog wants it.
 GREENROOM_COLD static bool obey(cell* c) {
   c->in.lower(inbox::signal);
   throw_if_cancelled();
+  if ((c->control.load(sync::memory_order_relaxed) & control_slice) != 0) {
+    c->control.fetch_and(~control_slice, sync::memory_order_relaxed);
+    yield();
+  }
   return (c->control.load(sync::memory_order_acquire) & control_stop) != 0;
 }
 
-static bool stop_due(const cell* c) noexcept {
+static bool control_due(const cell* c) noexcept {
   return GREENROOM_UNLIKELY(
-      (c->control.load(sync::memory_order_relaxed) & (control_stop | control_cancel)) != 0);
+      (c->control.load(sync::memory_order_relaxed) &
+       (control_stop | control_cancel | control_slice)) != 0);
 }
 
-node* next_message(mailbox_base& box, time_point deadline, next& why) {
+// Rests until a message comes; removes the one that was handled in place.
+static void rest(mailbox_base& box) {
   cell* c = box.cell_;
-  if (stop_due(c) && obey(c)) {
+#if defined(GREENROOM_TSAN)
+  __tsan_release(&c->in);  // the rest is published on another fiber of this OS thread
+#endif
+  if (box.in_place_ != nullptr)
+    leave(publish_rest_in_place, &box, c);
+  else
+    leave(publish_rest, c, c);
+}
+
+GREENROOM_NOINLINE static node* any_message(mailbox_base& box, time_point deadline, next& why) {
+  cell* c = box.cell_;
+  if (control_due(c) && obey(c)) {
     why = next::closed;
     return nullptr;
   }
@@ -141,12 +157,7 @@ node* next_message(mailbox_base& box, time_point deadline, next& why) {
       }
       if ((word & inbox::node_mask) != 0) {
         if (GREENROOM_UNLIKELY(slice_over())) yield();
-        if (!timed && stands_alone(c, word)) {
-          box.in_place_ = inbox::node_in(word);
-          box.seen_ = word;
-          box.handled_ = false;
-          return box.in_place_;
-        }
+        if (!timed && stands_alone(c, word)) return in_place(box, word);
         take_all(c);
         return pop(c);
       }
@@ -161,18 +172,24 @@ node* next_message(mailbox_base& box, time_point deadline, next& why) {
       }
     }
     if (timed) arm_poke(deadline);
-    fiber* f = current_fiber();
-    if (c->parked.load(sync::memory_order_relaxed) != f)
-      c->parked.store(f, sync::memory_order_relaxed);  // released by rest()
-#if defined(GREENROOM_TSAN)
-    __tsan_release(&c->in);  // the rest is published on another fiber of this OS thread
-#endif
-    if (box.in_place_ != nullptr)
-      leave(publish_rest_in_place, &box);
-    else
-      leave(publish_rest, c);
+    rest(box);
     if (timed) disarm_poke();
   }
+}
+
+// The commonest case first: the last message was handled in place, none has come since, and after
+// the rest there is one again. The rest counts as a turn, so none needs to be counted here.
+GREENROOM_RETURNS_BY_JUMP node* next_message(mailbox_base& box, time_point deadline, next& why) {
+  cell* c = box.cell_;
+  if (GREENROOM_LIKELY(box.in_place_ != nullptr && deadline == never && !control_due(c) &&
+                       box.handled_ && c->in.look() == box.seen_ && !orphaned(c))) {
+    rest(box);
+    const std::uint64_t word = c->in.look();
+    if (GREENROOM_LIKELY(box.in_place_ == nullptr && (word & inbox::node_mask) != 0 &&
+                         !control_due(c) && stands_alone(c, word)))
+      return in_place(box, word);
+  }
+  return any_message(box, deadline, why);
 }
 
 node* poll_message(mailbox_base& box, next& why) {

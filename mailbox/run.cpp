@@ -104,6 +104,12 @@ struct turn {
     return GREENROOM_UNLIKELY(
         (c->control.load(sync::memory_order_relaxed) & (control_stop | control_cancel)) != 0);
   }
+  bool slice_is_over() const noexcept {
+    if (GREENROOM_LIKELY((c->control.load(sync::memory_order_relaxed) & control_slice) == 0))
+      return false;
+    c->control.fetch_and(~control_slice, sync::memory_order_relaxed);
+    return true;
+  }
   std::uint8_t size_class(const node* n) const noexcept {
     return ops.types[inbox::tag_of(n)]->size_class;
   }
@@ -123,6 +129,7 @@ struct turn {
   bool run() {
     for (std::uint32_t left = turn_max; left != 0;) {
       if (stop_due()) return true;
+      if (slice_is_over()) break;
       node* n = c->taken;
       if (n == nullptr) {
         give_credit(c);

@@ -85,8 +85,7 @@ bool cancel_alarm(const alarm_handle& h) {
     const spin_guard guard(h.what->lock);
     if (h.what->generation != h.generation || !h.what->pending) return false;
     h.what->pending = false;
-    timers* home = h.what->home.load(sync::memory_order_acquire);
-    removed = home != nullptr && home->cancel(h.what);
+    removed = timers::cancel(h.what);
   }
   // If it had left the heap, fire_alarm finds it cancelled and gives the record back.
   if (removed) give_back(h.what);

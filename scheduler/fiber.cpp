@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fiber records: type-stable, recycled, found by reports through the blocks they are cut from.
+// Fiber records: type-stable, recycled, found by reports through the slabs they are cut from.
 #include "fiber.hpp"
 
 #include "worker.hpp"
 
+#include <greenroom/detail/free_objects.hpp>
+
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <new>
 #include <pthread.h>
+#include <utility>
 
 #if defined(GREENROOM_ASAN)
 #include <sanitizer/asan_interface.h>
@@ -15,8 +19,6 @@
 #endif
 #if defined(GREENROOM_TSAN)
 #include <sanitizer/tsan_interface.h>
-extern "C" void AnnotateIgnoreWritesBegin(const char* file, int line);
-extern "C" void AnnotateIgnoreWritesEnd(const char* file, int line);
 #endif
 
 namespace greenroom::detail {
@@ -25,56 +27,92 @@ void fire_deadline(timer* t, std::int64_t now_ns);  // park.cpp
 
 namespace {
 
-struct block {
-  static constexpr std::size_t records = 64;
-  block* next;
-  fiber all[records];
+struct record_links {
+  static fiber* next(const fiber* f) noexcept { return f->next; }
+  static void set_next(fiber* f, fiber* next) noexcept { f->next = next; }
+  struct cursor {
+    fiber* at = nullptr;
+
+    [[nodiscard]] bool more() const noexcept { return at != nullptr; }
+    fiber* take() noexcept { return std::exchange(at, at->next); }
+  };
+  static cursor from(fiber* first) noexcept { return {first}; }
 };
 
 std::mutex records_mutex;
 // The child of a fork() must find it unlocked: there its actors' addresses are still used.
 const int watches_forks = pthread_atfork(
     [] { records_mutex.lock(); }, [] { records_mutex.unlock(); }, [] { records_mutex.unlock(); });
-fiber* free_records = nullptr;        // under records_mutex
-std::atomic<block*> blocks{nullptr};  // only ever grows
+// Under records_mutex.
+constinit free_objects<fiber, record_links> free_records;
+constinit slab* newest = nullptr;
+constinit slab* emptied = nullptr;     // through next_whole
+constinit std::uint64_t next_seq = 0;  // above all that were used in memory given back
+// Any thread; only ever grows.
+std::atomic<slab*> all_slabs{nullptr};
 
-block* make_block() {
-  // Records pass from green thread to green thread of one worker without synchronisation that
-  // ThreadSanitizer could see, so it must not take their construction for a racing write.
-#if defined(GREENROOM_TSAN)
-  AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
-#endif
-  auto* b = new (std::nothrow) block{};
-#if defined(GREENROOM_TSAN)
-  AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
-#endif
-  return b;
+// At the place of an earlier one, which somebody may still look at.
+void renew(fiber* f) noexcept {
+  f->at = {};
+  f->state.store(phase_running, sync::memory_order_relaxed);
+  f->deadline_ns.store(never_ns, sync::memory_order_relaxed);
+  f->eh = {};
+  f->saved_errno = 0;
+  f->is_os_thread = false;
+  f->pooled_stack = false;
+  f->interruptible.store(false, sync::memory_order_relaxed);
+  f->reason.store(nullptr, sync::memory_order_relaxed);
+  f->os_word.store(0, sync::memory_order_relaxed);
+  f->seq = next_seq;
+  f->inherited_ns = INT64_MAX;
+  f->armed_ns.store(never_ns, sync::memory_order_relaxed);
+  f->deadline.heap_index = timer_node::nowhere;
+}
+
+slab* next_slab() noexcept {
+  slab* s = emptied;
+  if (s != nullptr) {
+    emptied = s->next_whole;
+    return s;
+  }
+  s = map_slab();
+  if (s == nullptr) return nullptr;
+  s->object_size = sizeof(fiber);
+  s->next = all_slabs.load(std::memory_order_relaxed);
+  all_slabs.store(s, std::memory_order_release);  // pairs with for_each_fiber
+  return s;
+}
+
+fiber* cut_record() noexcept {
+  // relaxed: under records_mutex.
+  if (newest == nullptr || newest->cut.load(sync::memory_order_relaxed) == newest->capacity()) {
+    slab* s = next_slab();
+    if (s == nullptr) return nullptr;
+    newest = s;
+  }
+  const unseen_writes construction;  // records pass from green thread to green thread
+  const std::uint32_t cut = newest->cut.load(sync::memory_order_relaxed);
+  auto* f = reinterpret_cast<fiber*>(newest->memory()) + cut;
+  if (newest->used_before)
+    renew(f);
+  else
+    ::new (f) fiber;
+  f->deadline.fire = fire_deadline;
+  newest->cut.store(cut + 1, sync::memory_order_release);  // pairs with for_each_fiber
+  return f;
 }
 
 GREENROOM_WORKER_CODE fiber* take_record() {
   const std::lock_guard guard(records_mutex);
-  if (free_records == nullptr) {
-    block* b = make_block();
-    if (b == nullptr) return nullptr;
-    for (fiber& f : b->all) {
-      f.deadline.fire = fire_deadline;
-      f.deadline.of = &f;
-      f.next = free_records;
-      free_records = &f;
-    }
-    b->next = blocks.load(std::memory_order_relaxed);
-    blocks.store(b, std::memory_order_release);  // pairs with for_each_fiber
-  }
-  fiber* f = free_records;
-  free_records = f->next;
-  f->next = nullptr;
+  fiber* f = free_records.take();
+  if (f == nullptr) f = cut_record();
+  if (f != nullptr) f->next = nullptr;
   return f;
 }
 
 GREENROOM_WORKER_CODE void give_record(fiber* f) {
   const std::lock_guard guard(records_mutex);
-  f->next = free_records;
-  free_records = f;
+  free_records.put(f);
 }
 
 // Parked stacks are read near their tops only. Were all tops at the same place in their pages, a
@@ -158,6 +196,39 @@ GREENROOM_WORKER_CODE void release_os_fiber(fiber* f) {
   give_record(f);
 }
 
+bool trim_fibers(trim what) noexcept {
+  static constinit std::mutex one_at_a_time;
+  static constinit trimmer<fiber, record_links> trims;
+  static constinit std::uint64_t used_seq = 0;
+  const std::unique_lock mine(one_at_a_time, std::try_to_lock);
+  if (!mine) return false;
+  if (what == trim::begin_with_all) stack_pool::instance().trim();
+  if (what != trim::go_on && !trims.busy()) {
+    const std::lock_guard guard(records_mutex);
+    trims.begin(free_records.age(what == trim::begin_with_all));
+  }
+  if (!trims.busy()) return false;
+  trims.step(
+      [](fiber* f) {
+        const std::lock_guard guard(records_mutex);
+        free_records.keep(f);
+      },
+      [](fiber* f) {
+        timers::cancel(&f->deadline);  // lazily re-armed: it may still stand there
+        used_seq = std::max(used_seq, f->seq);
+      },
+      [](slab* s) {
+        const std::lock_guard guard(records_mutex);
+        if (newest == s) newest = nullptr;
+        next_seq = std::max(next_seq, used_seq + 1);
+        // relaxed: whoever walks finds zeros.
+        s->cut.store(0, sync::memory_order_relaxed);
+        s->next_whole = emptied;
+        emptied = s;
+      });
+  return trims.busy();
+}
+
 GREENROOM_WORKER_CODE fiber* current_fiber() noexcept {
   worker* w = this_worker();
   if (w != nullptr) return w->current;
@@ -166,8 +237,9 @@ GREENROOM_WORKER_CODE fiber* current_fiber() noexcept {
 }
 
 void for_each_fiber(void (*each)(fiber*, void*), void* argument) {
-  for (block* b = blocks.load(std::memory_order_acquire); b != nullptr; b = b->next)
-    for (fiber& f : b->all) each(&f, argument);
+  for (slab* s = all_slabs.load(std::memory_order_acquire); s != nullptr; s = s->next)
+    for (std::uint32_t i = 0; i < s->cut.load(sync::memory_order_acquire); ++i)
+      each(reinterpret_cast<fiber*>(s->memory()) + i, argument);
 }
 
 #if defined(GREENROOM_ASAN)

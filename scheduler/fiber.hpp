@@ -2,8 +2,10 @@
 // A stack that something waits on, or an OS thread that waits: the record behind a wait ticket.
 //
 // Records are type-stable: they are recycled, never freed, so a late wake() or cancel() may read
-// one at any time (S3). The state word is `number of the wait << 4 | phase`, or, once decided,
-// `value | phase_notified`: the low four bits of a value are zero.
+// one at any time (S3); or it reads zeros, of one whose memory was given back, which no wait's
+// number matches, nor does it those that come after (numbers go on where others ended). The state
+// word is `number of the wait << 4 | phase`, or, once decided, `value | phase_notified`: the low
+// four bits of a value are zero.
 //
 //   running --begin_wait--> preparing --(switch away, then publish)--> parked
 //   preparing | parked --wake, one compare-and-swap (S2)--> notified --park returns--> running
@@ -18,9 +20,11 @@
 #include "switch.hpp"
 #include "timers.hpp"
 
+#include <greenroom/detail/scheduler_access.hpp>
 #include <greenroom/detail/spin_lock.hpp>
 #include <greenroom/detail/task.hpp>
 
+#include <cstddef>
 #include <cstdint>
 
 namespace greenroom::detail {
@@ -39,41 +43,40 @@ inline constexpr std::uint64_t phase_notified = 3;
 inline constexpr std::uint64_t phase_mailbox = 4;
 inline constexpr std::uint64_t phase_mask = 15;
 
-struct deadline_timer : timer {
-  fiber* of = nullptr;
-};
-
-struct fiber {
+// Where thousands wait by turns, the lines of their records are read from far away: the first is
+// what a switch and a wake-up need, the second what a wait needs, the third the deadline.
+struct alignas(64) fiber {
   // Written by the stack that leaves, read by whoever resumes it.
   context at;
+  // Any thread.
+  sync::atomic<std::uint64_t> state{phase_running};
+  sync::atomic<std::int64_t> deadline_ns{never_ns};
+  // As `at`.
   eh_globals eh;
   int saved_errno = 0;
   bool is_os_thread = false;
   bool pooled_stack = false;  // of the default class: may go to a worker's spare list
+  sync::atomic<bool> interruptible{false};
 
   // Any thread.
-  sync::atomic<std::uint64_t> state{phase_running};
-  sync::atomic<bool> interruptible{false};
-  sync::atomic<task*> current{nullptr};  // what runs or waits on this stack
+  alignas(64) sync::atomic<task*> current{nullptr};  // what runs or waits on this stack
   sync::atomic<const wait_reason*> reason{nullptr};
-  sync::atomic<std::int64_t> deadline_ns{never_ns};
-  sync::atomic<std::uint32_t> os_word{0};   // OS threads sleep on this
   sync::atomic<scheduler*> owner{nullptr};  // set while it carries a loop of that scheduler
+  sync::atomic<std::uint32_t> os_word{0};   // OS threads sleep on this
 
   // The running stack only.
-  std::uint64_t seq = 0;
   std::uint32_t shields = 0;
-  std::uint32_t swallowed = 0;            // cancels thrown and not obeyed
+  std::uint64_t seq = 0;
   std::int64_t inherited_ns = INT64_MAX;  // deadline of the request that is being handled
+  std::uint32_t swallowed = 0;            // cancels thrown and not obeyed
+
+  // Deadline: one lazily re-armed timer for all waits of this fiber (T1).
+  spin_lock arm_lock;
+  sync::atomic<std::int64_t> armed_ns{never_ns};
+  alignas(64) timer deadline{};
 
   // Owner of the list it stands in.
   fiber* next = nullptr;
-
-  // Deadline: one lazily re-armed timer for all waits of this fiber (T1).
-  deadline_timer deadline{};
-  spin_lock arm_lock;
-  sync::atomic<std::int64_t> armed_ns{never_ns};
-
   stack_memory stack{};
 #if defined(GREENROOM_TSAN)
   void* tsan_fiber = nullptr;
@@ -83,6 +86,15 @@ struct fiber {
 #endif
 };
 
+// Without a look at the record, whose memory may have been given back.
+inline fiber* fiber_of(timer* deadline) noexcept {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Winvalid-offsetof"
+  constexpr std::size_t at = offsetof(fiber, deadline);
+#pragma GCC diagnostic pop
+  return reinterpret_cast<fiber*>(reinterpret_cast<char*>(deadline) - at);
+}
+
 // A record with a stack of at least that size, ready to enter the loop; null and a sentence when
 // memory or the map limit is reached.
 fiber* acquire_fiber(std::size_t stack_size, const char*& why);
@@ -91,6 +103,10 @@ void release_fiber(fiber* f);
 // A record without a stack, for an OS thread.
 fiber* acquire_os_fiber();
 void release_os_fiber(fiber* f);
+
+// Gives memory of free records and stacks back, in small steps (watch_settings::trim_memory). One
+// thread at a time does it; for others it returns false.
+bool trim_fibers(trim what) noexcept;
 
 // Calls `each` for every record there ever was (for reports); records are only ever added.
 void for_each_fiber(void (*each)(fiber*, void*), void* argument);

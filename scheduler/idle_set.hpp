@@ -63,7 +63,7 @@ class idle_set {
 
   // Any sleeper, whether somebody searches or not (to hand it the poller, or to stop it).
   unsigned take_any() noexcept {
-    for (unsigned block = 0; block < blocks; ++block) {
+    for (unsigned block = 0; block < blocks(); ++block) {
       std::uint64_t mask = sleeping_[block].load(sync::memory_order_relaxed);
       while (mask != 0) {
         const unsigned i = static_cast<unsigned>(__builtin_ctzll(mask));
@@ -89,25 +89,31 @@ class idle_set {
   }
 
   [[nodiscard]] bool somebody_sleeps() const noexcept {
-    for (unsigned block = 0; block < blocks; ++block)
+    for (unsigned block = 0; block < blocks(); ++block)
       if (sleeping_[block].load(sync::memory_order_relaxed) != 0) return true;
     return false;
   }
 
   [[nodiscard]] unsigned count() const noexcept {
     unsigned n = 0;
-    for (unsigned block = 0; block < blocks; ++block)
+    for (unsigned block = 0; block < blocks(); ++block)
       n += static_cast<unsigned>(
           __builtin_popcountll(sleeping_[block].load(sync::memory_order_acquire)));
     return n;
   }
 
-  void set_workers(unsigned n) noexcept { blocks = (n + 63) / 64; }
+  // Before worker n - 1 first sleeps. Never fewer than before.
+  void set_workers(unsigned n) noexcept {
+    blocks_.store((n + 63) / 64, sync::memory_order_release);
+  }
 
  private:
   static std::uint64_t bit(unsigned i) noexcept { return std::uint64_t{1} << (i % 64); }
 
-  unsigned blocks = 1;
+  unsigned blocks() const noexcept { return blocks_.load(sync::memory_order_relaxed); }
+
+  // relaxed: ordered as sleeping_ is (S1).
+  sync::atomic<unsigned> blocks_{1};
   alignas(64) sync::atomic<std::uint64_t> sleeping_[workers_max / 64]{};
   sync::atomic<std::uint32_t> searching_{0};
 };

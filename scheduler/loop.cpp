@@ -24,6 +24,9 @@ namespace greenroom::detail {
 // Runs on the stack just entered: what the stack that was left wants done now that it can be
 // resumed by others (S5).
 GREENROOM_INLINE_WORKER_CODE static void arrive(worker* w) {
+#if defined(GREENROOM_TSAN)
+  __tsan_acquire(&w->system_id);  // released as the OS thread began: its errno is there
+#endif
   if (fiber* f = w->yielded) {  // the commonest one, without a call
     w->yielded = nullptr;
     w->home->push_back(w, reinterpret_cast<runnable>(f) | 1);
@@ -161,10 +164,15 @@ GREENROOM_NOINLINE GREENROOM_WORKER_CODE void run_loop() {
         switch_to(w, take_spare(w), give_spare, w->current);
         continue;
       }
-      r = w->home->pick(w);
+      bool leaves = false;
+      if (GREENROOM_UNLIKELY(w->attention.load(sync::memory_order_relaxed) != 0)) {
+        leaves = !w->home->attend(w);
+        if (!leaves) r = w->home->pick_fair(w);
+      }
+      if (r == 0 && !leaves) r = w->home->pick(w);
+      if (r == 0 && !leaves) r = w->home->wait_for_work(w);
     }
-    if (r == 0) r = w->home->wait_for_work(w);
-    if (r == 0) {  // the scheduler stops
+    if (r == 0) {  // it is not needed any more, or the scheduler stops
 #if defined(GREENROOM_TSAN)
       __tsan_release(w->home);  // acquired by stop()
 #endif
@@ -172,11 +180,32 @@ GREENROOM_NOINLINE GREENROOM_WORKER_CODE void run_loop() {
       continue;
     }
     if ((r & 1) != 0) {
-      switch_here(w, reinterpret_cast<fiber*>(r & ~runnable{1}), give_spare, w->current);
+      switch_here(w, reinterpret_cast<fiber*>(r & ~runnable_tags), give_spare, w->current);
     } else {
       run_task(reinterpret_cast<task*>(r));
     }
   }
+}
+
+// Where thousands of stacks take turns, none is in the cache: the one after the next is fetched
+// while the next runs.
+GREENROOM_INLINE_WORKER_CODE static void fetch_ahead(runnable r) {
+  if (r == 0) return;
+  if ((r & 1) == 0) {
+    __builtin_prefetch(reinterpret_cast<const void*>(r));
+    return;
+  }
+  const auto* f = reinterpret_cast<const fiber*>(r & ~runnable_tags);
+  const auto* top = static_cast<const char*>(f->at.sp);
+  __builtin_prefetch(top);
+  __builtin_prefetch(top + 64);
+  __builtin_prefetch(top + 128);
+  __builtin_prefetch(&f->current);
+}
+
+GREENROOM_INLINE_WORKER_CODE static runnable newest_child(worker* w, bool biased) {
+  w->child_tick = w->tick;  // also if there is none
+  return w->fresh.pop_newest(biased);
 }
 
 GREENROOM_INLINE_WORKER_CODE static runnable nearest_of_queues(worker* w, bool biased) {
@@ -187,7 +216,7 @@ GREENROOM_INLINE_WORKER_CODE static runnable nearest_of_queues(worker* w, bool b
     } else if (const runnable r = w->ready.pop(biased)) {
       w->lifo_streak = 0;
       return r;
-    } else if (const runnable c = w->fresh.pop_newest(biased)) {
+    } else if (const runnable c = newest_child(w, biased)) {
       w->lifo_streak = 0;
       return c;
     } else if (const runnable l = exchange_lifo(w, 0, biased)) {
@@ -196,27 +225,31 @@ GREENROOM_INLINE_WORKER_CODE static runnable nearest_of_queues(worker* w, bool b
     }
   }
   w->lifo_streak = 0;
-  if (const runnable r = w->ready.pop(biased)) return r;
-  return w->fresh.pop_newest(biased);
+  if (const runnable r = w->ready.pop(biased)) {
+    fetch_ahead(w->ready.peek());
+    return r;
+  }
+  return newest_child(w, biased);
 }
 
 // What lies nearest: the one just woken, then who waits longest, then the newest child. Returns 0
-// also when it is time for a fair pick, which only a loop may do (the netpoller keeps things on
-// the stack it is called on).
+// also when it is time for a fair pick, or somebody wants attention, which only a loop may give
+// (the netpoller keeps things on the stack it is called on).
 GREENROOM_INLINE_WORKER_CODE static runnable nearest(worker* w) {
   if (GREENROOM_UNLIKELY(++w->tick % worker::fair_every == 0)) return 0;
+  if (GREENROOM_UNLIKELY(w->attention.load(sync::memory_order_relaxed) != 0)) return 0;
   if (GREENROOM_UNLIKELY(!w->mine.enter())) return nearest_of_queues(w, false);
   const runnable r = nearest_of_queues(w, true);
   w->mine.leave();
   return r;
 }
 
-GREENROOM_NOINLINE GREENROOM_WORKER_CODE void leave(void (*published)(void*), void* argument) {
-  worker* w = this_worker();
+GREENROOM_INLINE_WORKER_CODE static void leave_worker(worker* w, void (*published)(void*),
+                                                      void* argument) {
   const runnable r = nearest(w);
   fiber* to;
-  if ((r & 1) != 0) {
-    to = reinterpret_cast<fiber*>(r & ~runnable{1});
+  if (GREENROOM_LIKELY((r & 1) != 0)) {
+    to = reinterpret_cast<fiber*>(r & ~runnable_tags);
     if (GREENROOM_UNLIKELY(to == w->current)) {  // we were made runnable meanwhile: by a yield
       fatal("a green thread that runs stood in a run queue");
     }
@@ -225,6 +258,20 @@ GREENROOM_NOINLINE GREENROOM_WORKER_CODE void leave(void (*published)(void*), vo
     to = take_spare(w);
   }
   switch_here(w, to, published, argument);
+}
+
+GREENROOM_NOINLINE GREENROOM_WORKER_CODE void leave(void (*published)(void*), void* argument) {
+  leave_worker(this_worker(), published, argument);
+}
+
+GREENROOM_NOINLINE GREENROOM_WORKER_CODE void leave(void (*published)(void*), void* argument,
+                                                    task* t) {
+  worker* w = this_worker();
+  fiber* f = w->current;
+  // relaxed: released by what `published` does.
+  if (t->parked.load(sync::memory_order_relaxed) != f)
+    t->parked.store(f, sync::memory_order_relaxed);
+  leave_worker(w, published, argument);
 }
 
 GREENROOM_INLINE_WORKER_CODE static bool is_cancelled(const worker* w) {
@@ -239,8 +286,9 @@ GREENROOM_NOINLINE GREENROOM_WORKER_CODE bool let_others_run(worker* w) {
   const runnable r = nearest(w);
   if ((r & 1) != 0) {
     w->yielded = w->current;
-    w = switch_here(w, reinterpret_cast<fiber*>(r & ~runnable{1}), nullptr, nullptr);
-  } else if (r != 0 || w->tick % worker::fair_every == 0) {
+    w = switch_here(w, reinterpret_cast<fiber*>(r & ~runnable_tags), nullptr, nullptr);
+  } else if (r != 0 || w->tick % worker::fair_every == 0 ||
+             w->attention.load(sync::memory_order_relaxed) != 0) {
     w->hand_over = r;
     w->yielded = w->current;
     w = switch_here(w, take_spare(w), nullptr, nullptr);
@@ -271,13 +319,13 @@ GREENROOM_WORKER_CODE runnable scheduler::pick(worker* w) {
 
 // Every so often: what came from outside, timers, I/O, and the oldest child.
 GREENROOM_WORKER_CODE runnable scheduler::pick_fair(worker* w) {
-  w->ticks_seen.store(w->tick, sync::memory_order_relaxed);
   if (may_bias_ && !w->mine.is_owners() && ++w->calm >= worker::calm_min) {
     w->calm = 0;
     w->mine.rebias();
   }
   w->coarse_now = now().time_since_epoch().count();
   if (w->clock.earliest() <= w->coarse_now) w->clock.expire(w->coarse_now);
+  if (GREENROOM_UNLIKELY(crew_.stuck() != 0)) run_clocks_of_stuck(w->coarse_now);
   if (poller_ && poller_->has_work() && !polling_.load(sync::memory_order_relaxed) &&
       !polling_.exchange(true, sync::memory_order_acquire)) {
     poller_->poll(duration::zero());
@@ -289,38 +337,47 @@ GREENROOM_WORKER_CODE runnable scheduler::pick_fair(worker* w) {
   if (w->coarse_now - w->oldest_taken >= worker::fresh_wait_max_ns) {
     w->oldest_taken = w->coarse_now;
     runnable oldest = 0;
-    if (spilled_.try_dequeue(oldest) || w->fresh.steal(&oldest, 1) != 0) return oldest;
+    if (spilled_.pop(&oldest, 1) != 0 || w->fresh.steal(&oldest, 1) != 0) return oldest;
   }
-  if (const runnable r = w->ready.pop(false)) return r;
+  // Where others never let any child have its turn, one at each fair pick has.
+  if (w->tick - w->child_tick > worker::fair_every)
+    if (const runnable r = newest_child(w, false)) return r;
+  // The slot first: an actor that yields at fair picks only has just been put into the queue, and
+  // would be found there each time.
   if (const runnable r = exchange_lifo(w, 0, false)) return r;
-  if (const runnable r = w->fresh.pop_newest(false)) return r;
+  if (const runnable r = w->ready.pop(false)) return r;
+  if (const runnable r = newest_child(w, false)) return r;
   return take_spilled(w);
 }
 
 // Children keep being children: behind those that run, newest first.
 GREENROOM_WORKER_CODE void scheduler::keep_fresh(worker* w, std::size_t from, std::size_t n) {
   for (std::size_t i = from; i < n; ++i)
-    if (!w->fresh.push(w->moving[i], false)) spilled_.enqueue(w->moving[i]);
+    if (!w->fresh.push(w->moving[i], false)) spilled_.push(w->moving[i]);
 }
 
 GREENROOM_WORKER_CODE runnable scheduler::take_spilled(worker* w) {
-  const std::size_t n = spilled_.try_dequeue_bulk(w->moving, fresh_share_max);
+  const std::size_t n = spilled_.pop(w->moving, fresh_share_max);
   if (n == 0) return 0;
   keep_fresh(w, 1, n);
   return w->moving[0];
 }
 
-// A share of the injector: one to run, some for our own ring.
+// A share of the injector or the backlog: one to run, some for our own ring.
 GREENROOM_WORKER_CODE runnable scheduler::take_injected(worker* w) {
   constexpr std::size_t share_max = 32;
   runnable got[share_max];
-  std::size_t share = injector_.size_approx() / workers_ + 1;
+  const std::size_t injected = injector_.size_approx();
+  const std::size_t waiting = backlog_.size();
+  const bool backlog = injected == 0 || (waiting != 0 && (w->tick & 1) != 0);  // neither starves
+  std::size_t share = (backlog ? waiting : injected) / workers_ + 1;
   if (share > share_max) share = share_max;
   const std::uint32_t room = run_ring::size - w->ready.length();
   if (share > room) share = room == 0 ? 1 : room;
-  const std::size_t n = injector_.try_dequeue_bulk(tokens_[w->index], got, share);
+  const std::size_t n =
+      backlog ? backlog_.pop(got, share) : injector_.try_dequeue_bulk(*w->token, got, share);
   for (std::size_t i = 1; i < n; ++i)
-    if (!w->ready.push(got[i])) injector_.enqueue(got[i]);
+    if (!w->ready.push(got[i])) backlog_.push(got[i]);
   return n == 0 ? 0 : got[0];
 }
 

@@ -23,23 +23,24 @@ bool is_waiting(std::uint64_t state) noexcept {
   return phase == phase_preparing || phase == phase_parked;
 }
 
-void make_runnable(fiber* f) {
+void make_runnable(fiber* f, void (*how)(fiber*)) {
   if (f->is_os_thread) {
     // release: pairs with the acquire in park_os_thread.
     f->os_word.store(1, sync::memory_order_release);
     sync::futex_wake(&f->os_word, 1);
     return;
   }
-  schedule_fiber(f);
+  how(f);
 }
 
-bool decide(fiber* f, std::uint64_t seen, std::uint64_t value) {
+bool decide(fiber* f, std::uint64_t seen, std::uint64_t value,
+            void (*how)(fiber*) = schedule_fiber) {
   // acq_rel: S2. Publishes the waker's writes to the waiter, and sees the waiter's.
   while (is_waiting(seen)) {
     const std::uint64_t number = seen >> 4;
     if (f->state.compare_exchange_strong(seen, value | phase_notified, sync::memory_order_acq_rel,
                                          sync::memory_order_acquire)) {
-      if ((seen & phase_mask) == phase_parked) make_runnable(f);
+      if ((seen & phase_mask) == phase_parked) make_runnable(f, how);
       return true;
     }
     if (!is_waiting(seen) || seen >> 4 != number) return false;
@@ -112,7 +113,8 @@ void arm_deadline(fiber* f, std::int64_t when) {
   if (f->armed_ns.load(sync::memory_order_relaxed) <= when) return;
   const spin_guard guard(f->arm_lock);
   if (f->armed_ns.load(sync::memory_order_relaxed) <= when) return;
-  if (timers* home = f->deadline.home.load(sync::memory_order_relaxed)) home->cancel(&f->deadline);
+  // Also when armed_ns says never: one that had left the heap and was armed again clears it late.
+  timers::cancel(&f->deadline);
   f->armed_ns.store(when, sync::memory_order_relaxed);
   f->owner.load(sync::memory_order_relaxed)->arm(&f->deadline, when);
 }
@@ -121,7 +123,7 @@ void arm_deadline(fiber* f, std::int64_t when) {
 
 // The fiber's timer went off: ends the wait if it is due, or looks again later (T1).
 void fire_deadline(timer* t, std::int64_t now_ns) {
-  fiber* f = static_cast<deadline_timer*>(t)->of;
+  fiber* f = fiber_of(t);
   {
     const spin_guard guard(f->arm_lock);
     f->armed_ns.store(never_ns, sync::memory_order_relaxed);
@@ -135,14 +137,20 @@ void fire_deadline(timer* t, std::int64_t now_ns) {
     const spin_guard guard(f->arm_lock);
     scheduler* s = f->owner.load(sync::memory_order_relaxed);
     if (s == nullptr || f->armed_ns.load(sync::memory_order_relaxed) <= due) return;
-    if (timers* home = f->deadline.home.load(sync::memory_order_relaxed))
-      home->cancel(&f->deadline);
+    timers::cancel(&f->deadline);
     f->armed_ns.store(due, sync::memory_order_relaxed);
     s->arm(&f->deadline, due);
   } else if (mailbox) {
     task* waiting = f->current.load(sync::memory_order_acquire);
     if (waiting != nullptr) poke(waiting);
   } else {
+    // It has slept and is in no cache; it will run after others that woke with it.
+    const auto* top = static_cast<const char*>(f->at.sp);
+    __builtin_prefetch(top);
+    __builtin_prefetch(top + 64);
+    __builtin_prefetch(top + 128);
+    __builtin_prefetch(top + 192);
+    __builtin_prefetch(f->current.load(sync::memory_order_relaxed));
     decide(f, seen, outcome_timeout);
   }
 }
@@ -205,10 +213,15 @@ bool abandon() {
   return false;
 }
 
-bool wake(wait_ticket ticket, std::uint64_t value) {
+static bool wake(wait_ticket ticket, std::uint64_t value, void (*how)(fiber*)) {
   const std::uint64_t seen = ticket.who->state.load(sync::memory_order_acquire);
   if (seen >> 4 != ticket.seq || !is_waiting(seen)) return false;
-  return decide(ticket.who, seen, value);
+  return decide(ticket.who, seen, value, how);
+}
+
+bool wake(wait_ticket ticket, std::uint64_t value) { return wake(ticket, value, schedule_fiber); }
+bool wake_bound(wait_ticket ticket, std::uint64_t value) {
+  return wake(ticket, value, schedule_bound);
 }
 
 void arm_poke(time_point deadline) {

@@ -13,14 +13,18 @@
 // Rejected for fresh_ring: the Chase-Lev deque, whose thieves take one entry at a time.
 #pragma once
 
+#include <greenroom/config.hpp>
 #include <greenroom/detail/sync.hpp>
 
 #include <cstdint>
 
 namespace greenroom::detail {
 
-// A task or, with bit 0 set, a fiber. 0: nothing.
+// A task or, with bit 0 set, a fiber, which with bit 1 set has more to do with this worker than
+// with others (scheduler::push_bound). 0: nothing.
 using runnable = std::uintptr_t;
+inline constexpr runnable runnable_tags = 3;
+inline constexpr runnable runnable_bound = 2;
 
 class run_ring {
  public:
@@ -53,8 +57,30 @@ class run_ring {
     }
   }
 
+  // Owner only: the next to be popped, unless a thief is faster; 0: there is none.
+  [[nodiscard]] runnable peek() const noexcept {
+    const std::uint32_t head = head_.load(sync::memory_order_relaxed);
+    if (head == tail_.load(sync::memory_order_relaxed)) return 0;
+    return slot_[head % size].load(sync::memory_order_relaxed);
+  }
+
+  // Any thread; a moment old; 0: there is none.
+  [[nodiscard]] runnable oldest() const noexcept {
+    const std::uint32_t head = head_.load(sync::memory_order_acquire);
+    if (head == tail_.load(sync::memory_order_acquire)) return 0;
+    return slot_[head % size].load(sync::memory_order_relaxed);
+  }
+  // Any thread; a moment old: a place in the ring, and whether all that stood before it has been
+  // taken.
+  [[nodiscard]] std::uint32_t end() const noexcept {
+    return tail_.load(sync::memory_order_relaxed);
+  }
+  [[nodiscard]] bool is_past(std::uint32_t place) const noexcept {
+    return static_cast<std::int32_t>(head_.load(sync::memory_order_relaxed) - place) >= 0;
+  }
+
   // Any thread: takes up to half into `out` (at least 1 if there is one); returns how many.
-  std::uint32_t steal(runnable* out) noexcept {
+  GREENROOM_WORKER_CODE std::uint32_t steal(runnable* out) noexcept {
     std::uint32_t head = head_.load(sync::memory_order_acquire);
     for (;;) {
       const std::uint32_t tail = tail_.load(sync::memory_order_acquire);  // Q1
@@ -147,7 +173,7 @@ class fresh_ring {
   }
 
   // Any thread: takes up to `most` of the oldest, at most half; returns how many.
-  std::uint32_t steal(runnable* out, std::uint32_t most) noexcept {
+  GREENROOM_WORKER_CODE std::uint32_t steal(runnable* out, std::uint32_t most) noexcept {
     std::uint64_t w = word_.load(sync::memory_order_acquire);
     for (;;) {
       std::uint32_t n = count(w);

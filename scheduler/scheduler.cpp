@@ -7,6 +7,7 @@
 
 #include <greenroom/detail/netpoller_access.hpp>
 #include <greenroom/green_thread.hpp>
+#include <algorithm>
 
 #include <cerrno>
 #include <cstdio>
@@ -36,6 +37,9 @@ namespace greenroom::detail {
 
 namespace {
 
+constexpr const char* no_thread =
+    "pthread_create failed: the thread or process limit is reached (RLIMIT_NPROC, pids.max)";
+
 thread_local worker* tls_worker = nullptr;
 
 std::mutex recycled_mutex;
@@ -49,11 +53,6 @@ GREENROOM_NOINLINE int* address_of_errno() noexcept {
   int* e = &errno;
   asm volatile("" : "+r"(e)::"memory");
   return e;
-}
-
-GREENROOM_NOINLINE GREENROOM_WORKER_CODE void set_this_worker(worker* w) noexcept {
-  tls_worker = w;
-  asm volatile("" ::: "memory");
 }
 
 void child_after_fork() {
@@ -96,6 +95,12 @@ GREENROOM_NOINLINE GREENROOM_WORKER_CODE worker* this_worker() noexcept {
   return *at;
 }
 
+GREENROOM_NOINLINE GREENROOM_WORKER_CODE void set_this_worker(worker* w) noexcept {
+  worker** at = &tls_worker;
+  asm volatile("" : "+r"(at)::"memory");
+  *at = w;
+}
+
 bool forked() noexcept { return in_forked_child.load(std::memory_order_relaxed); }
 
 // ---- workers
@@ -122,12 +127,19 @@ GREENROOM_WORKER_CODE void* scheduler::worker_main(void* argument) {
   pthread_attr_destroy(&attributes);
   os->stack = {static_cast<char*>(low), size};
 #endif
-  switch_to(w, take_spare(w), nullptr, nullptr);  // comes back when the scheduler stops
-  while (fiber* f = w->spare) {
-    w->spare = f->next;
-    release_fiber(f);
-  }
-  w->spares = 0;
+  w->system_id.store(gettid(), sync::memory_order_release);
+#if defined(GREENROOM_TSAN)
+  __tsan_release(&w->system_id);
+#endif
+  do {
+    w->resting.store(false, sync::memory_order_relaxed);
+    switch_to(w, take_spare(w), nullptr, nullptr);  // comes back when it leaves
+    while (fiber* f = w->spare) {
+      w->spare = f->next;
+      release_fiber(f);
+    }
+    w->spares = 0;
+  } while (home->wait_on_bench(w));
   w->os_fiber = nullptr;
   release_os_fiber(os);
   drop_alternate_stack();
@@ -140,19 +152,17 @@ GREENROOM_WORKER_CODE void* scheduler::worker_main(void* argument) {
 
 void scheduler::reset(const settings& how) {
   stack_size_ = stack_pool::rounded(how.stack_size);
+  threads_max_ = how.threads_max < workers_ ? workers_ : how.threads_max;
+  if (threads_max_ > idle_set::workers_max) threads_max_ = idle_set::workers_max;
   stop_.store(false, sync::memory_order_relaxed);
   running_.store(workers_, sync::memory_order_relaxed);
-  idle_.set_workers(workers_);
-  for (unsigned i = 0; i < workers_; ++i) {
-    worker& w = all_[i];
-    w.home = this;
-    w.index = i;
-    w.random = 2654435769u * (i + 1);
-    w.tick = 0;
-    w.searching = false;
-    w.hand_over = 0;
+  crew_.reset(workers_);
+  has_complained_ = false;
+  for (unsigned i = 0; i < places(); ++i) {
+    worker& w = worker_at(i);
+    prepare(w, i);
     w.next_id = w.ids_end = 0;
-    w.wake_word.store(0, sync::memory_order_relaxed);
+    w.post.store(i < workers_ ? post_serves : post_empty, sync::memory_order_relaxed);
   }
   ids_.store(1, sync::memory_order_relaxed);
 }
@@ -164,7 +174,7 @@ scheduler* scheduler::start(const settings& how, const char*& why) {
     why = "this process was made by fork(); a runtime cannot be started in it";
     return nullptr;
   }
-  unsigned n = how.workers == 0 ? default_worker_count() : how.workers;
+  unsigned n = how.workers == 0 ? std::min(default_worker_count(), how.threads_max) : how.workers;
   if (n > idle_set::workers_max) n = idle_set::workers_max;
   scheduler* s = nullptr;
   {
@@ -178,12 +188,8 @@ scheduler* scheduler::start(const settings& how, const char*& why) {
   }
   if (s == nullptr) {
     s = new scheduler;
-    s->all_ = std::make_unique<worker[]>(n);
     s->workers_ = s->capacity_ = n;
-    for (unsigned i = 0; i < n; ++i) {
-      s->tokens_.emplace_back(s->injector_);
-      s->all_[i].sights = std::make_unique<sight[]>(n);
-    }
+    for (unsigned i = 0; i < n; ++i) s->add_place();
   }
   s->may_bias_ = sync::prepare_heavy_fence();
   s->reset(how);
@@ -199,17 +205,18 @@ scheduler* scheduler::start(const settings& how, const char*& why) {
     set_overflow_describer(describe_stack);
     s->handles_overflow_ = install_overflow_handler();
   }
+  if (!s->dog_.start(s, how.watch)) {
+    why = no_thread;
+    s->running_.store(0, sync::memory_order_release);
+    s->stop(never, false);
+    return nullptr;
+  }
   for (unsigned i = 0; i < n; ++i) {
-    const int rc = pthread_create(&s->all_[i].thread, nullptr, worker_main, &s->all_[i]);
-    if (rc != 0) {
+    if (!s->start_worker(s->worker_at(i))) {
       // The workers that run are stopped; those that never started are counted out.
-      why =
-          "pthread_create failed for a worker: the thread or process limit is reached "
-          "(RLIMIT_NPROC, pids.max)";
+      why = no_thread;
       s->running_.fetch_sub(n - i, sync::memory_order_release);
-      s->workers_ = i == 0 ? 1 : i;
       s->stop(never, false);
-      s->workers_ = n;
       return nullptr;
     }
   }
@@ -227,8 +234,12 @@ bool scheduler::stop(time_point deadline, bool recycle) {
       s->next_ = next_;
     }
   }
+  dog_.stop();  // no helpers join from here on
   stop_.store(true, sync::memory_order_seq_cst);
-  for (unsigned i = 0; i < workers_; ++i) wake_worker(i);
+  for (unsigned i = 0; i < places(); ++i) {
+    wake_worker(i);
+    call_from_bench(worker_at(i));
+  }
   const std::int64_t until = deadline == never ? -1 : deadline.time_since_epoch().count();
   for (;;) {
     const std::uint32_t left = running_.load(sync::memory_order_acquire);
@@ -236,15 +247,12 @@ bool scheduler::stop(time_point deadline, bool recycle) {
     sync::futex_wait(&running_, left, until);
     if (until >= 0 && now().time_since_epoch().count() >= until &&
         running_.load(sync::memory_order_acquire) != 0) {
-      for (unsigned i = 0; i < workers_; ++i) pthread_detach(all_[i].thread);
+      for (unsigned i = 0; i < places(); ++i)
+        if (worker_at(i).thread != pthread_t{}) pthread_detach(worker_at(i).thread);
       return false;
     }
   }
-  for (unsigned i = 0; i < workers_; ++i) {
-    if (all_[i].thread != pthread_t{}) pthread_join(all_[i].thread, nullptr);
-    all_[i].thread = pthread_t{};
-    while (all_[i].clock.expire(never_ns - 1) != 0) {}
-  }
+  join_threads();
 #if defined(GREENROOM_TSAN)
   __tsan_acquire(this);
 #endif
@@ -260,17 +268,18 @@ bool scheduler::stop(time_point deadline, bool recycle) {
 
 // ---- making things runnable
 
-// Half of the ring goes to the injector with the newcomer, so this is rare.
+// Half of the ring goes to the backlog with the newcomer, so this is rare.
 GREENROOM_COLD void scheduler::overflow(worker* w, runnable r) {
   const std::uint32_t n = w->ready.steal(w->moving);
-  injector_.enqueue_bulk(w->moving, n);
-  injector_.enqueue(r);
+  w->moving[n] = r;
+  for (std::uint32_t i = 0; i <= n; ++i) w->moving[i] &= ~runnable_bound;
+  backlog_.push(w->moving, n + 1);
 }
 
 GREENROOM_COLD void scheduler::overflow_fresh(worker* w, runnable r) {
   const std::uint32_t n = w->fresh.steal(w->moving, fresh_ring::size / 2);
-  spilled_.enqueue_bulk(w->moving, n);
-  if (!w->fresh.push(r, false)) spilled_.enqueue(r);
+  spilled_.push(w->moving, n);
+  if (!w->fresh.push(r, false)) spilled_.push(r);
 }
 
 GREENROOM_WORKER_CODE void scheduler::push_back(worker* w, runnable r) {
@@ -315,6 +324,29 @@ GREENROOM_WORKER_CODE void scheduler::push(runnable r, bool fresh) {
   if (fresh && GREENROOM_UNLIKELY(made_many(w))) let_children_run(w);
 }
 
+// Who waited for room in the mailbox of an actor that runs here would, on another worker, fill it
+// from there, and each of its messages would travel. So thieves leave it alone, and nobody is
+// woken, until what stands before it takes longer than that would.
+void scheduler::push_bound(runnable r) {
+  worker* w = this_worker();
+  if (w == nullptr || w->home != this) {
+    push_foreign(r);
+    return;
+  }
+  push_back(w, r | runnable_bound);
+  const std::int64_t t = now().time_since_epoch().count();
+  if (w->ready.is_past(w->bound_mark)) {
+    w->bound_mark = w->ready.end();
+    w->bound_since = t;
+    w->ripe_bound.store(false, sync::memory_order_relaxed);
+    return;
+  }
+  if (t - w->bound_since < worker::bound_ripe_ns) return;
+  w->ripe_bound.store(true, sync::memory_order_relaxed);
+  const unsigned i = idle_.claim_without_fence();
+  if (GREENROOM_UNLIKELY(i != idle_set::nobody)) wake_worker(i);
+}
+
 void scheduler::push_foreign(runnable r) {
   if (forked()) return;
   injector_.enqueue(r);
@@ -327,6 +359,13 @@ void schedule(scheduler* where, task* what, bool fresh) {
   __tsan_release(what);  // acquired by run_task
 #endif
   where->push(reinterpret_cast<runnable>(what), fresh);
+}
+
+void schedule_bound(fiber* f) {
+#if defined(GREENROOM_TSAN)
+  __tsan_release(f);  // acquired where the fiber goes on, in switch_here
+#endif
+  f->owner.load(sync::memory_order_relaxed)->push_bound(reinterpret_cast<runnable>(f) | 1);
 }
 
 void schedule_fiber(fiber* f) {
@@ -343,7 +382,7 @@ GREENROOM_WORKER_CODE void scheduler::arm(timer* t, std::int64_t when_ns) {
     return;
   }
   if (forked()) return;  // no worker lives here to run it, and one may have held the lock
-  if (all_[0].clock.arm(t, when_ns)) wake_worker(0);
+  if (worker_at(0).clock.arm(t, when_ns)) wake_worker(0);
 }
 
 GREENROOM_WORKER_CODE std::uint64_t scheduler::new_id() {
@@ -389,7 +428,7 @@ GREENROOM_WORKER_CODE unsigned worker_index(const scheduler* s) noexcept {
   return w != nullptr && w->home == s ? w->index : ~0u;
 }
 
-netpoller* current_netpoller() noexcept {
+GREENROOM_WORKER_CODE netpoller* current_netpoller() noexcept {
   worker* w = this_worker();
   scheduler* s = w != nullptr ? w->home : running.load(std::memory_order_acquire);
   return s == nullptr ? nullptr : s->poller();
@@ -416,6 +455,7 @@ GREENROOM_WORKER_CODE bool slice_over() noexcept {
   if (w == nullptr) return false;
   // The fair tick itself is left to the yield that follows.
   if ((w->tick + 1) % worker::fair_every == 0) return true;
+  if (w->attention.load(sync::memory_order_relaxed) != 0) return true;
   ++w->tick;
   return false;
 }

@@ -5,8 +5,11 @@
 // look at the idle set when the last actor has ended and the runtime is gone (S6).
 #pragma once
 
+#include "backlog.hpp"
+#include "crew.hpp"
 #include "idle_set.hpp"
 #include "netpoller.hpp"
+#include "watchdog.hpp"
 #include "worker.hpp"
 
 #include <greenroom/detail/scheduler_access.hpp>
@@ -17,7 +20,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 namespace greenroom::detail {
 
@@ -27,6 +29,9 @@ struct injector_traits : moodycamel::ConcurrentQueueDefaultTraits {
   static constexpr std::uint32_t EXPLICIT_CONSUMER_CONSUMPTION_QUOTA_BEFORE_ROTATE = 16;
 };
 using injector_queue = moodycamel::ConcurrentQueue<runnable, injector_traits>;
+struct injector_token : moodycamel::ConsumerToken {
+  using ConsumerToken::ConsumerToken;
+};
 
 class scheduler {
  public:
@@ -41,28 +46,52 @@ class scheduler {
   // Any thread.
   void push(runnable r, bool fresh);
   void push_foreign(runnable r);
+  void push_bound(runnable r);
   void push_back(worker* w, runnable r);  // w: the caller's worker; behind all others
   void push_behind_children(worker* w, runnable r);
   void want_poller();
   void arm(timer* t, std::int64_t when_ns);
   std::uint64_t new_id();
   [[nodiscard]] bool quiet(time_point until) const;  // see is_quiet()
+  // How many shall be able to attend to their queues; helpers come on top.
   [[nodiscard]] unsigned worker_count() const noexcept { return workers_; }
-  worker& worker_at(unsigned i) noexcept { return all_[i]; }
   netpoller* poller() noexcept { return poller_.get(); }
   [[nodiscard]] std::size_t stack_size() const noexcept { return stack_size_; }
 
   // Worker code.
   runnable pick(worker* w);  // the nearest, else a fair one, or 0
   runnable pick_fair(worker* w);
-  runnable wait_for_work(worker* w);  // parks the OS thread; 0 when the worker shall stop
+  runnable wait_for_work(worker* w);  // parks the OS thread; 0 when the worker shall leave
+  bool attend(worker* w);             // to w->attention; false: it shall leave
+
+  // For gr::blocking.
+  void begin_blocking(worker* w);
+  void end_blocking(worker* w) { unmark(*w); }
+
+  // For the watchdog.
+  [[nodiscard]] unsigned places() const noexcept {
+    return places_.load(sync::memory_order_acquire);
+  }
+  // REQUIRES: i < places().
+  [[nodiscard]] worker& worker_at(unsigned i) const noexcept {
+    return *table_[i].load(sync::memory_order_acquire);
+  }
+  [[nodiscard]] const crew& all_hands() const noexcept { return crew_; }
+  [[nodiscard]] bool everybody_sleeps() const noexcept { return idle_.count() == crew_.serving(); }
+  [[nodiscard]] bool has_one_too_many() const noexcept { return crew_.able() > workers_; }
+  [[nodiscard]] bool has_work(const worker& w, std::int64_t now_ns) const;
+  [[nodiscard]] bool work_waits(std::int64_t now_ns) const;
+  [[nodiscard]] bool nobody_polls() const;
+  void mark_stuck(worker& w, stuck_by who) noexcept;
+  void relieve();        // somebody shall do the work that waits
+  void send_one_home();  // a helper, if there is one too many
 
  private:
   scheduler() = default;
   void reset(const settings& how);
   static void* worker_main(void* argument);
   runnable steal(worker* w);
-  runnable steal_from(worker* w, worker& victim, bool children);
+  runnable steal_from(worker* w, worker& victim, bool ready, bool children);
   static constexpr std::uint32_t fresh_share_max = 32;  // children moved at once
   void keep_fresh(worker* w, std::size_t from, std::size_t n);
   runnable take_spilled(worker* w);
@@ -70,29 +99,48 @@ class scheduler {
   bool work_somewhere(const worker* w) const;
   bool ripe(worker* w, const worker& victim);
   void nap(worker* w);
-  void sleep(worker* w);
+  void sleep(worker* w, std::int64_t until);
   void wake_worker(unsigned i);
   void overflow(worker* w, runnable r);
   void overflow_fresh(worker* w, runnable r);
 
-  std::unique_ptr<worker[]> all_;
-  unsigned workers_ = 0;
+  void add_place();
+  void prepare(worker& w, unsigned index);
+  bool start_worker(worker& w) noexcept;
+  bool add_helper();
+  bool call_from_bench(worker& w) noexcept;
+  void report_no_helper();
+  void unmark(worker& w) noexcept;
+  void run_clocks_of_stuck(std::int64_t now_ns);
+  void hand_in(worker* w);
+  bool wait_on_bench(worker* w);
+  void join_threads();
+
+  // Workers by their index: first as many as are wanted, then places of helpers. A place that was
+  // ever used keeps its worker, since late wakers may look at it (S6).
+  sync::atomic<worker*> table_[idle_set::workers_max]{};
+  sync::atomic<unsigned> places_{0};  // used so far
+  unsigned workers_ = 0;              // wanted
   unsigned capacity_ = 0;
+  unsigned threads_max_ = 0;
+  bool has_complained_ = false;  // the watchdog's
+  crew crew_;
+  watchdog dog_;
   std::size_t stack_size_ = 0;
   std::unique_ptr<netpoller> poller_;
   sync::atomic<bool> polling_{false};  // a worker is inside poll()
   idle_set idle_;
   sync::atomic<bool> stop_{false};
-  sync::atomic<std::uint32_t> running_{0};  // worker threads that have not left
+  sync::atomic<std::uint32_t> running_{0};  // worker threads that have not ended
   sync::atomic<std::uint64_t> ids_{1};
   bool handles_overflow_ = false;
   bool may_bias_ = false;
-  injector_queue injector_;
-  std::vector<moodycamel::ConsumerToken> tokens_;  // one a worker
-  // Children that found no room in the ring of the worker that made them. Apart from the injector,
+  injector_queue injector_;  // what other threads made runnable
+  backlog backlog_;
+  // Children that found no room in the ring of the worker that made them. Apart from the backlog,
   // for its fair share of turns would start them all: each starts a subtree of its own, whose
   // parents hold stacks, before those that have begun are through.
-  injector_queue spilled_;
+  backlog spilled_;
   scheduler* next_ = nullptr;  // in the list of those that run, or of the recycled
 };
 

@@ -21,6 +21,29 @@ GREENROOM_WORKER_CODE bool scheduler::ripe(worker* w, const worker& victim) {
   return false;
 }
 
+// May be stolen what is oldest in its ring (see push_bound)?
+GREENROOM_WORKER_CODE static bool lets_go(const worker& victim) {
+  const runnable oldest = victim.ready.oldest();
+  return oldest != 0 &&
+         ((oldest & runnable_bound) == 0 || victim.ripe_bound.load(sync::memory_order_relaxed) ||
+          victim.stuck.load(sync::memory_order_relaxed) != stuck_by::nobody);
+}
+
+// The same, or is there still what stood there when this thief looked some time ago?
+GREENROOM_WORKER_CODE static bool lets_go_to(worker* w, const worker& victim) {
+  if (victim.ready.length() == 0) return false;
+  if (lets_go(victim)) return true;
+  const std::int64_t t = now().time_since_epoch().count();
+  sight& last = w->sights[victim.index];
+  if (victim.ready.is_past(last.ready_end)) {
+    last.ready_end = victim.ready.end();
+    last.ready_since = t;
+  }
+  if (t - last.ready_since >= worker::bound_ripe_ns) return true;
+  w->unripe_bound = true;
+  return false;
+}
+
 // The worker has nothing left: was it worth stealing what it stole last?
 GREENROOM_WORKER_CODE static void judge_booty(worker* w) {
   if (w->stolen == 0) return;
@@ -29,11 +52,12 @@ GREENROOM_WORKER_CODE static void judge_booty(worker* w) {
   w->stolen = 0;
 }
 
-GREENROOM_WORKER_CODE runnable scheduler::steal_from(worker* w, worker& victim, bool children) {
+GREENROOM_WORKER_CODE runnable scheduler::steal_from(worker* w, worker& victim, bool ready,
+                                                     bool children) {
   runnable* const got = w->moving;
-  if (const std::uint32_t n = victim.ready.steal(got)) {
+  if (const std::uint32_t n = ready ? victim.ready.steal(got) : 0) {
     for (std::uint32_t i = 1; i < n; ++i)
-      if (!w->ready.push(got[i])) injector_.enqueue(got[i]);
+      if (!w->ready.push(got[i] & ~runnable_bound)) backlog_.push(got[i] & ~runnable_bound);
     return got[0];
   }
   const std::uint32_t n = children ? victim.fresh.steal(got, fresh_share_max) : 0;
@@ -51,16 +75,18 @@ GREENROOM_WORKER_CODE runnable scheduler::steal(worker* w) {
   w->random ^= w->random << 13;
   w->random ^= w->random >> 17;
   w->random ^= w->random << 5;
-  const unsigned first = w->random % workers_;
-  for (unsigned k = 0; k < workers_; ++k) {
-    worker& victim = all_[(first + k) % workers_];
+  const unsigned all = places();
+  const unsigned first = w->random % all;
+  for (unsigned k = 0; k < all; ++k) {
+    worker& victim = worker_at((first + k) % all);
     if (&victim == w) continue;
     const bool children = ripe(w, victim);
-    if (!children && victim.ready.length() == 0 &&
-        victim.lifo.load(sync::memory_order_relaxed) == 0)
-      continue;
+    const bool ready = lets_go_to(w, victim);
+    // The slot neither: who is there is likely the one whose mailbox they fill.
+    if (!ready && victim.ready.length() != 0) continue;
+    if (!children && !ready && victim.lifo.load(sync::memory_order_relaxed) == 0) continue;
     if (!victim.mine.start_stealing()) continue;
-    const runnable r = steal_from(w, victim, children);
+    const runnable r = steal_from(w, victim, ready, children);
     victim.mine.stop_stealing();
     if (r != 0) return r;
   }
@@ -68,11 +94,11 @@ GREENROOM_WORKER_CODE runnable scheduler::steal(worker* w) {
 }
 
 bool scheduler::work_somewhere(const worker* w) const {
-  if (injector_.size_approx() != 0 || spilled_.size_approx() != 0) return true;
+  if (injector_.size_approx() != 0 || backlog_.size() != 0 || spilled_.size() != 0) return true;
   if (stop_.load(sync::memory_order_acquire)) return true;
-  for (unsigned i = 0; i < workers_; ++i) {
-    const worker& v = all_[i];
-    if (v.ready.length() != 0 || v.fresh.length() != 0) return true;
+  for (unsigned i = 0; i < places(); ++i) {
+    const worker& v = worker_at(i);
+    if (lets_go(v) || v.fresh.length() != 0 || (&v == w && v.ready.length() != 0)) return true;
     if (&v == w && v.lifo.load(sync::memory_order_acquire) != 0) return true;
   }
   return false;
@@ -84,9 +110,10 @@ GREENROOM_WORKER_CODE runnable scheduler::wait_for_work(worker* w) {
   constexpr int search_rounds = 2;
   judge_booty(w);
   for (;;) {
-    w->unripe = false;
-    if (!w->searching && workers_ > 1)
-      w->searching = idle_.start_searching(workers_ - idle_.count());
+    w->unripe = w->unripe_bound = false;
+    ++w->tick;
+    if (!w->searching && places() > 1)
+      w->searching = idle_.start_searching(crew_.serving() - idle_.count());
     runnable r = 0;
     for (int round = 0; r == 0 && w->searching && round < search_rounds; ++round) {
       r = take_injected(w);
@@ -101,13 +128,21 @@ GREENROOM_WORKER_CODE runnable scheduler::wait_for_work(worker* w) {
         if (next != idle_set::nobody) wake_worker(next);
       }
     }
+    if (r == 0 && w->attention.load(sync::memory_order_relaxed) != 0 && !attend(w)) return 0;
     if (r == 0) r = pick_fair(w);
-    if (r != 0) return r;
+    if (r != 0) {
+      w->looks = 0;
+      return r;
+    }
     if (stop_.load(sync::memory_order_acquire)) return 0;
+    w->resting.store(true, sync::memory_order_relaxed);
     if (w->unripe)
       nap(w);
     else
-      sleep(w);
+      sleep(w, w->unripe_bound && w->looks++ < worker::looks_max
+                   ? now().time_since_epoch().count() + worker::bound_ripe_ns
+                   : never_ns);
+    w->resting.store(false, sync::memory_order_relaxed);
   }
 }
 
@@ -122,11 +157,10 @@ GREENROOM_WORKER_CODE void scheduler::nap(worker* w) {
 }
 
 // Announce, look again, sleep (S1, idle_set.hpp).
-GREENROOM_WORKER_CODE void scheduler::sleep(worker* w) {
-  w->ticks_seen.store(++w->tick, sync::memory_order_relaxed);
+GREENROOM_WORKER_CODE void scheduler::sleep(worker* w, std::int64_t until) {
   idle_.announce(w->index);
   bool awake = work_somewhere(w);
-  const std::int64_t until = w->clock.earliest();
+  if (w->clock.earliest() < until) until = w->clock.earliest();
   if (!awake && poller_ && poller_->has_work() &&
       !polling_.exchange(true, sync::memory_order_acq_rel)) {
     // seq_cst: whoever wakes us either sees this or has raised the wake word before we read it.
@@ -158,10 +192,11 @@ GREENROOM_WORKER_CODE void scheduler::sleep(worker* w) {
     // Not claimed, but an earlier timer or a stop may have raised it: both are looked at next.
     w->wake_word.exchange(0, sync::memory_order_acq_rel);
   }
+  dog_.somebody_woke();
 }
 
 void scheduler::wake_worker(unsigned i) {
-  worker& w = all_[i];
+  worker& w = worker_at(i);
   // An exchange, not a store: of two wakers whose ones fall together the worker sees both, what
   // the first of them did (a stop, a timer) included.
   w.wake_word.exchange(1, sync::memory_order_seq_cst);
@@ -180,9 +215,9 @@ void scheduler::want_poller() {
 
 bool scheduler::quiet(time_point until) const {
   if (injector_.size_approx() != 0) return false;
-  if (idle_.count() != workers_) return false;
-  for (unsigned i = 0; i < workers_; ++i)
-    if (all_[i].clock.earliest() < until.time_since_epoch().count()) return false;
+  if (!everybody_sleeps()) return false;
+  for (unsigned i = 0; i < places(); ++i)
+    if (worker_at(i).clock.earliest() < until.time_since_epoch().count()) return false;
   return !work_somewhere(nullptr);
 }
 

@@ -35,6 +35,9 @@ struct context {
 
 extern "C" void greenroom_stack_entry();  // switch.cpp: the first instruction on a fresh stack
 
+// Calls function(argument) on the stack that ends at `top`, and comes back.
+void call_on_stack(char* top, void (*function)(void*), void* argument);
+
 // Prepares a fresh stack so that the next jump to it enters greenroom_stack_main(worker*).
 void make_context(context& at, char* top) noexcept;
 

@@ -25,23 +25,58 @@ bool timers::arm(timer* t, std::int64_t when_ns) {
 }
 
 bool timers::cancel(timer* t) {
-  const spin_guard guard(lock_);
-  if (t->home.load(sync::memory_order_relaxed) != this || !t->queued()) return false;
-  heap_.erase(t);
+  for (;;) {
+    timers* const at = t->home.load(sync::memory_order_acquire);
+    if (at == nullptr) return false;
+    const spin_guard guard(at->lock_);
+    if (t->home.load(sync::memory_order_relaxed) != at) continue;  // it has moved
+    if (!t->queued()) return false;
+    at->heap_.erase(t);
+    at->publish_earliest();
+    return true;
+  }
+}
+
+bool timers::move_to(timers& other) GREENROOM_NO_LOCK_ANALYSIS {
+  GREENROOM_ASSERT(this != &other);
+  timers& first = this < &other ? *this : other;
+  timers& second = this < &other ? other : *this;
+  const spin_guard outer(first.lock_);
+  const spin_guard inner(second.lock_);
+  const std::int64_t before = other.earliest_.load(sync::memory_order_relaxed);
+  while (!heap_.empty()) {
+    const std::int64_t when = heap_.earliest();
+    auto* t = static_cast<timer*>(heap_.pop());
+    t->home.store(&other, sync::memory_order_release);
+    try {
+      other.heap_.insert(t, when);
+    } catch (const std::bad_alloc&) { fatal("out of memory for timers"); }
+  }
   publish_earliest();
-  return true;
+  other.publish_earliest();
+  return other.earliest_.load(sync::memory_order_relaxed) < before;
 }
 
 int timers::expire(std::int64_t now_ns) {
-  timer* due[batch_max];
+  struct {
+    timer* what;
+    void (*fire)(timer*, std::int64_t);  // read while it stood in the heap: its record may go
+  } due[batch_max];
   int n = 0;
   {
     const spin_guard guard(lock_);
-    while (n < batch_max && !heap_.empty() && heap_.earliest() <= now_ns)
-      due[n++] = static_cast<timer*>(heap_.pop());
+    while (n < batch_max && !heap_.empty() && heap_.earliest() <= now_ns) {
+      auto* t = static_cast<timer*>(heap_.pop());
+      due[n++] = {t, t->fire};
+    }
     publish_earliest();
   }
-  for (int i = 0; i < n; ++i) due[i]->fire(due[i], now_ns);
+  // The record of which it is a part (fiber.hpp).
+  for (int i = 0; i < n; ++i) {
+    __builtin_prefetch(reinterpret_cast<const char*>(due[i].what) - 128);
+    __builtin_prefetch(reinterpret_cast<const char*>(due[i].what) - 64);
+  }
+  for (int i = 0; i < n; ++i) due[i].fire(due[i].what, now_ns);
   return n;
 }
 

@@ -3,7 +3,8 @@
 // them. Most deadlines never fire: a fiber's one timer stays armed while its deadlines move later
 // and is looked at again only when it fires (T1), so an ask with a deadline costs no heap work.
 //
-// Lock order: fiber::arm_lock before timers::lock_. No callback runs under lock_.
+// Lock order: fiber::arm_lock before timers::lock_, and of two of these the one with the lower
+// address first. No callback runs under lock_.
 #pragma once
 
 #include "timer_heap.hpp"
@@ -20,7 +21,7 @@ inline constexpr std::int64_t never_ns = INT64_MAX;
 class timers;
 
 struct timer : timer_node {
-  // Runs on the worker whose heap it stood in, off the lock. May arm the timer again.
+  // Runs on the worker that called expire(), off the lock. May arm the timer again.
   void (*fire)(timer*, std::int64_t now_ns) = nullptr;
   sync::atomic<timers*> home{nullptr};
 };
@@ -31,8 +32,10 @@ class timers {
 
   // REQUIRES: t stands in no heap. True when it is the earliest now.
   bool arm(timer* t, std::int64_t when_ns);
-  // False: it is not there (it fired, or is about to).
-  bool cancel(timer* t);
+  // From whichever heap it stands in. False: from none (it fired, or is about to).
+  static bool cancel(timer* t);
+  // Moves all timers to another heap; returns true when that one's earliest changed.
+  bool move_to(timers& other);
   // Runs what is due, at most batch_max; returns how many ran.
   int expire(std::int64_t now_ns);
   // Any thread; never_ns when there is none.

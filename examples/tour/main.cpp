@@ -7,7 +7,9 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <memory>
+#include <regex>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -146,6 +148,36 @@ void locals() {
   require(ended.ok(), "a green thread is joined");
 }
 
+// [blocking]
+std::string first_line(const char* path) {
+  return gr::blocking([&] {  // may take long: others have this worker meanwhile
+    std::ifstream file(path);
+    std::string text;
+    std::getline(file, text);
+    return text;
+  });
+}
+
+bool is_a_word(const std::string& text) {
+  return gr::on_os_stack([&] {  // needs more stack than a green thread has
+    return std::regex_match(text, std::regex("([a-z]|[A-Z])*"));
+  });
+}
+// [/blocking]
+
+void calls_that_block() {
+  gr::runtime rt;
+  std::string text;
+  bool fits = false;
+  const gr::green_thread reader = rt.spawn([&] {
+    text = first_line("/proc/sys/kernel/ostype");
+    fits = is_a_word(std::string(3000, 'x'));
+  });
+  require(reader.join().ok(), "a green thread reads a file");
+  require(text == "Linux", "the call's result comes back");
+  require(fits, "a deep stack is there");
+}
+
 // [streams]
 void echo(std::unique_ptr<gr::stream> peer) {
   char data[4096];
@@ -210,6 +242,7 @@ int main() {
   promises();
   timers();
   locals();
+  calls_that_block();
   streams();
   ends();
   std::puts("ok");

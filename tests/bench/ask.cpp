@@ -46,10 +46,8 @@ using accounts = std::vector<gr::address<deposit, transfer>>;
 void teller(const accounts& all, std::uint32_t random, std::int64_t transfers) {
   const auto count = static_cast<std::uint32_t>(all.size());
   for (std::int64_t i = 0; i < transfers; ++i) {
-    random = lcg(random);
-    const std::uint32_t from = (random >> 8) % (count - 1);
-    random = lcg(random);
-    const std::uint32_t to = from + 1 + (random >> 8) % (count - 1 - from);
+    const std::uint32_t from = draw(random, count - 1);
+    const std::uint32_t to = from + 1 + draw(random, count - 1 - from);
     answered(all[from].ask(transfer{1, all[to]}, patience));
   }
 }

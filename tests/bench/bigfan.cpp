@@ -42,8 +42,7 @@ class node {
 
  private:
   void send_ping() {
-    random_ = lcg(random_);
-    const std::uint32_t other = (random_ >> 8) % static_cast<std::uint32_t>(all_->size() - 1);
+    const std::uint32_t other = draw(random_, static_cast<std::uint32_t>(all_->size() - 1));
     (*all_)[other >= me_ ? other + 1 : other].send(ping{me_});
   }
 

@@ -34,8 +34,7 @@ void fanin(const params& p) {
     end.wait();
     return watch.ns();
   });
-  out(p, static_cast<double>(n * producers) / ns * 1e3, "Mmsg/s", "peak_rss_mb=%lld",
-      static_cast<long long>(peak_mb()));
+  out(p, static_cast<double>(n * producers) / ns * 1e3, "Mmsg/s");
 }
 
 }  // namespace bench

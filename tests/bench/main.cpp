@@ -2,19 +2,17 @@
 // greenroom-bench WORKLOAD [k=v ...]: runs one workload in this process and prints its line.
 #include "workloads.hpp"
 
-#include <cstdio>
-#include <cstring>
+#include <iterator>
+
+namespace bench {
+
+const char* const program_name = "greenroom";
+
+}  // namespace bench
 
 namespace {
 
-struct workload {
-  const char* name;
-  void (*run)(const bench::params&);
-  const char* defaults;  // w=1, the number of worker threads, is every workload's
-  const char* what;
-};
-
-constexpr workload workloads[] = {
+constexpr bench::workload workloads[] = {
     {"yield", bench::yield, "n=10000000", "two green threads take turns, n switches in all"},
     {"pingpong", bench::pingpong, "n=10000000 form=function",
      "n messages to and fro; form=object: actors without a stack"},
@@ -32,23 +30,20 @@ constexpr workload workloads[] = {
     {"timers", bench::timers, "actors=100000 n=50 ms=10", "each sleeps ms milliseconds n times"},
     {"ask", bench::ask, "accounts=1000 tellers=2 n=1000000",
      "bank transfers: an ask inside the handler of an ask"},
+    {"millions", bench::millions, "n=10000000 form=object",
+     "n actors alive at once, and their memory back; form=function"},
+    {"nest", bench::nest, "n=1000000", "n green threads, each waits for its child"},
+    {"burst", bench::burst, "n=100000 kb=64",
+     "n green threads with kb KiB of stack in use, and their memory back"},
+    {"fair", bench::fair, "n=1000 form=object",
+     "how long a message and a sleep wait beside actors that never end; no helpers"},
+    {"crowd", bench::crowd, "n=50000 threads=32 chan=1024",
+     "threads OS threads and as many green ones send n each into one mailbox (chan 0: unbounded)"},
     {"echo", bench::echo, "port=7777", "TCP echo server on 127.0.0.1, until killed"},
 };
-
-int usage() {
-  std::fputs("usage: greenroom-bench WORKLOAD [k=v ...]; w=1 is the number of workers\n", stderr);
-  for (const workload& w : workloads)
-    std::fprintf(stderr, "  %-9s %s\n            %s\n", w.name, w.what, w.defaults);
-  return 2;
-}
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  for (const workload& w : workloads) {
-    if (argc < 2 || std::strcmp(argv[1], w.name) != 0) continue;
-    w.run(bench::params(w.name, w.defaults, argc - 2, argv + 2));
-    return 0;
-  }
-  return usage();
+  return bench::run_named(std::begin(workloads), std::end(workloads), argc, argv);
 }

@@ -60,7 +60,7 @@ void skynet(const params& p) {
     if (*sum != leaves * (leaves - 1) / 2) fail("skynet: wrong sum; is n a power of ten?");
     return took;
   });
-  out(p, ns / 1e6, "ms", "peak_rss_mb=%lld", static_cast<long long>(peak_mb()));
+  out(p, ns / 1e6, "ms");
 }
 
 }  // namespace bench

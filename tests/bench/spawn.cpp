@@ -46,8 +46,7 @@ void spawn(const params& p) {
     end.wait();
     return watch.ns();
   });
-  out(p, ns / static_cast<double>(n), "ns/actor", "peak_rss_mb=%lld",
-      static_cast<long long>(peak_mb()));
+  out(p, ns / static_cast<double>(n), "ns/actor");
 }
 
 }  // namespace bench

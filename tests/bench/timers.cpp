@@ -2,8 +2,6 @@
 // timers: every green thread sleeps ms milliseconds, n times, and notes how late it woke.
 #include "workloads.hpp"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <chrono>
 #include <span>
@@ -11,13 +9,6 @@
 
 namespace bench {
 namespace {
-
-double cpu_seconds() {
-  rusage used;
-  getrusage(RUSAGE_SELF, &used);
-  return static_cast<double>(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
-         static_cast<double>(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
-}
 
 void sleeper(std::span<std::int32_t> late_us, gr::duration d) {
   for (std::int32_t& late : late_us) {
@@ -53,10 +44,7 @@ void timers(const params& p) {
   run(actors / 10, n / 10);
   const double cpu_before = cpu_seconds();
   const double wall = run(actors, n);
-  const double cpu = cpu_seconds() - cpu_before;
-  std::sort(late_us.begin(), late_us.end());
-  out(p, cpu, "cpu_s", "wall_s=%.3f p50_late_us=%d p99_late_us=%d", wall,
-      late_us[late_us.size() / 2], late_us[late_us.size() * 99 / 100]);
+  out_timers(p, late_us, cpu_seconds() - cpu_before, wall);
 }
 
 }  // namespace bench

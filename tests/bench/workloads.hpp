@@ -17,6 +17,11 @@ void hog(const params& p);
 void bigfan(const params& p);
 void timers(const params& p);
 void ask(const params& p);
+void millions(const params& p);
+void nest(const params& p);
+void burst(const params& p);
+void fair(const params& p);
+void crowd(const params& p);
 void echo(const params& p);  // only where the library has streams
 
 }  // namespace bench

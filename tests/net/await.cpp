@@ -259,7 +259,7 @@ TEST_CASE("an OS thread awaits, and a sleeping runtime serves it") {
 
 TEST_CASE("plain handlers run while a keep_polling lives") {
   std::atomic<bool> ran{false};
-  gr::runtime rt{{.workers = 1}};
+  gr::runtime rt{{.workers = 1, .threads_max = 1}};
   CHECK(rt.spawn([&] {
             const gr::keep_polling kept;
             asio::steady_timer timer(gr::io_context(), std::chrono::microseconds(100));

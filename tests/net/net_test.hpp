@@ -26,7 +26,7 @@ using stream_pair = std::pair<stream_ptr, stream_ptr>;
 // Runs `body` on a green thread of a runtime of its own and waits for all to end.
 template <class Body>
 void on_workers(unsigned workers, Body body) {
-  gr::runtime rt{{.workers = workers}};
+  gr::runtime rt{{.workers = workers, .threads_max = workers}};
   const gr::status ended = rt.spawn(std::move(body)).join();
   CHECK_MESSAGE(ended.ok(), (ended.ok() ? "" : ended.error().text()));
   CHECK(rt.shutdown(30s).ok());

@@ -31,7 +31,7 @@ _Unwind_Reason_Code one_frame(_Unwind_Context*, void* argument) {
 }
 
 void overflow_a_stack() {
-  gr::runtime rt{{.workers = 1}};
+  gr::runtime rt{{.workers = 1, .threads_max = 1}};
   (void)rt.spawn({.name = "digger"}, [] { std::printf("%d", deep(1'000'000)); }).join();
 }
 

@@ -13,6 +13,7 @@
 #include <mutex>
 #include <random>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -29,6 +30,13 @@ inline constexpr bool is_sanitized = false;
 
 // The first in a plain build, the second where code runs many times slower.
 constexpr int scaled(int plain, int sanitized) { return is_sanitized ? sanitized : plain; }
+
+// For runtimes whose warnings a test brings about on purpose.
+inline gr::logger nobody_hears() {
+  static constexpr gr::logger::operations how{[](void*, gr::log_level, std::string_view) {},
+                                              nullptr, nullptr};
+  return {nullptr, &how};
+}
 
 // Of this run; printed at its start, and set by GREENROOM_SEED to replay one.
 std::uint32_t seed();

@@ -96,7 +96,7 @@ TEST_CASE("waiting senders are admitted first come first served") {
   gate door;
   std::vector<int> seen;
   std::atomic<int> at_the_door{0};
-  gr::runtime rt({.workers = 1});
+  gr::runtime rt({.workers = 1, .threads_max = 1});
   {
     auto to = rt.spawn({.capacity = 2}, closed_door(door, seen));
     to.send(number{-2});
@@ -124,7 +124,7 @@ TEST_CASE("waiting senders are admitted first come first served") {
 TEST_CASE("while somebody waits, nobody passes: try_send says full even when there is room") {
   std::string trace;
   gate door, waits, ended;
-  gr::runtime rt({.workers = 1});
+  gr::runtime rt({.workers = 1, .threads_max = 1});
   auto actor = [&](gr::mailbox<number>& in) {
     door.wait_on_green_thread();
     // Room is given back when a quarter of the capacity is free, in one go; the sender that
@@ -278,4 +278,54 @@ TEST_CASE("asks to a full mailbox wait in line too, and are answered or time out
   for (const auto& a : all) CHECK(a.join());
   CHECK(answered == 10);
   CHECK(late == 1);
+}
+
+TEST_CASE("who was let in goes on elsewhere when the receiver keeps its worker") {
+  constexpr int senders = 4;
+  const int each = unit::scaled(200'000, 20'000);
+  const int holds_max = unit::scaled(40, 10);
+  struct line {
+    std::atomic<bool> in_send{false};
+    std::atomic<int> sent{0};
+  };
+  std::array<line, senders> lines;
+  int handled = 0, holds = 0;
+  gate ended;
+  // Room there is, and nobody goes on: all were let in and stand in this worker's queue.
+  const auto all_let_in = [&](const gr::mailbox<number>& in) {
+    for (const line& l : lines)
+      if (!l.in_send || l.sent == each) return false;
+    return in.size() <= 150;
+  };
+  const auto progress = [&] {
+    int sum = 0;
+    for (const line& l : lines) sum += l.sent;
+    return sum;
+  };
+  gr::runtime rt({.workers = 2, .threads_max = 2, .report_stuck_after = gr::duration::max()});
+  auto actor = [&](gr::mailbox<number>& in) {
+    while (in.receive([&](number) { ++handled; })) {
+      if (holds == holds_max || handled < 5'000 || !all_let_in(in)) continue;
+      ++holds;
+      for (const int before = progress(); progress() == before;) {}
+    }
+    ended.open();
+  };
+  {
+    auto to = rt.spawn({.capacity = 256}, actor);
+    std::vector<gr::green_thread> all;
+    for (line& l : lines)
+      all.push_back(rt.spawn([&, to] {
+        for (int i = 0; i < each; ++i) {
+          l.in_send = true;
+          CHECK(to.send(number{i}));
+          l.in_send = false;
+          ++l.sent;
+        }
+      }));
+    for (const auto& s : all) CHECK(s.join());
+  }
+  ended.wait_on_os_thread();
+  CHECK(handled == senders * each);
+  CHECK(holds > 0);
 }

@@ -2,6 +2,8 @@
 // Sizes that the library's speed and memory rest on.
 #include "unit_test.hpp"
 
+#include "scheduler/fiber.hpp"
+
 #include <cstddef>
 
 namespace {
@@ -29,6 +31,8 @@ constexpr std::size_t node_size() {
 static_assert(sizeof(gr::detail::cell) == 64);
 static_assert(alignof(gr::detail::cell) <= 64 && gr::detail::payload_at == 64);
 static_assert(sizeof(gr::detail::node) == 8);
+// Three lines; under a sanitizer it also says what the stack is called there.
+static_assert(unit::is_sanitized || sizeof(gr::detail::fiber) == 192);
 
 static_assert(node_size<eight_bytes>() == 16);
 static_assert(node_size<wide>() == 32);
@@ -68,7 +72,7 @@ TEST_CASE("an object actor of 16 bytes takes 80, one after the other") {
     highest = at > highest ? at : highest;
   }
   const bool in_one_slab =
-      lowest / gr::detail::home::slab_size == highest / gr::detail::home::slab_size;
+      lowest / gr::detail::slab::size == highest / gr::detail::slab::size;
   if (in_one_slab) CHECK(highest - lowest >= (many - 1) * 80u);
   for (const auto& one : all)
     CHECK(reinterpret_cast<std::uintptr_t>(gr::detail::access::cell_of(one)) % 16 == 0);

@@ -60,7 +60,7 @@ TEST_CASE("message memory of threads that have ended is used again" *
 }
 
 TEST_CASE("a message sent while a thread's locals are destroyed arrives, and its memory works") {
-  gr::runtime rt({.workers = 1});
+  gr::runtime rt({.workers = 1, .threads_max = 1});
   std::atomic<int> heard{0};
   auto to = rt.spawn<tally>({.capacity = gr::unbounded}, &heard);
   struct late {

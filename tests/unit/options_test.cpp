@@ -76,6 +76,10 @@ TEST_CASE("a runtime refuses values that make no sense, naming option and value"
   CHECK(names(refusal_of({.stack_size = (256u << 20) + 1}), "stack_size", "268435457"));
   CHECK(names(refusal_of({.capacity = 0}), "capacity", "0"));
   CHECK(names(refusal_of({.capacity = 60'001}), "capacity", "60001"));
+  CHECK(names(refusal_of({.threads_max = 0}), "threads_max", "0"));
+  CHECK(names(refusal_of({.threads_max = 257}), "threads_max", "257"));
+  CHECK(names(refusal_of({.workers = 3, .threads_max = 2}), "threads_max", "2"));
+  CHECK(names(refusal_of({.report_stuck_after = -1ns}), "report_stuck_after", "-1 ns"));
 }
 
 TEST_CASE("the limits themselves are accepted") {
@@ -83,6 +87,7 @@ TEST_CASE("the limits themselves are accepted") {
   CHECK(refusal_of({.workers = 1, .stack_size = 16u << 10, .capacity = 1}).empty());
   CHECK(refusal_of({.workers = 3, .stack_size = 1u << 20, .capacity = 60'000}).empty());
   CHECK(refusal_of({.capacity = gr::unbounded}).empty());
+  CHECK(refusal_of({.workers = 2, .threads_max = 2, .report_stuck_after = 0ns}).empty());
 }
 
 TEST_CASE("the number of workers is what was asked for, or what the process may use") {
@@ -158,4 +163,20 @@ TEST_CASE("a variable that makes no sense is refused by its name and value") {
   CHECK(names(refusal("GREENROOM_CAPACITY", "0"), "GREENROOM_CAPACITY", "0"));
   CHECK(names(refusal("GREENROOM_CAPACITY", "99999999999999999999"), "GREENROOM_CAPACITY",
               "99999999999999999999"));
+}
+
+TEST_CASE("threads_max bounds workers wherever their number comes from") {
+  {
+    const with_environment unset("GREENROOM_WORKERS", nullptr);
+    gr::runtime rt({.workers = 0, .threads_max = 1});
+    CHECK(rt.workers() == 1);
+  }
+  const with_environment four("GREENROOM_WORKERS", "4");
+  try {
+    gr::runtime rt({.workers = 1, .threads_max = 2});
+    FAIL("it started");
+  } catch (const std::invalid_argument& e) {
+    CHECK(std::string(e.what()) ==
+          "greenroom: GREENROOM_WORKERS = 4: must be threads_max (2) at most");
+  }
 }

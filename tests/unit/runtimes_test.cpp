@@ -94,7 +94,7 @@ TEST_CASE("a thousand runtimes are made and destroyed") {
 TEST_CASE("runtimes talk to each other, and one that dies reports closed to the others") {
   const unit::no_leaks watch;
   gr::runtime here;
-  for (int round = 0; round < unit::scaled(20, 4); ++round) {
+  for (int round = 0; round < unit::scaled(4, 2); ++round) {
     std::optional<gr::runtime> there;
     there.emplace(gr::runtime_options{.workers = 1});
     const any_address far = there->spawn({.capacity = 4}, function);
@@ -114,8 +114,9 @@ TEST_CASE("runtimes talk to each other, and one that dies reports closed to the 
         }
       }));
     unit::yield_until([&] { return good >= 10; });
-    // They never let it come to rest; it closes its mailboxes when draining has had its time.
-    CHECK(there->shutdown(100ms).ok());
+    // They never let it come to rest; it closes its mailboxes when draining has had its time, which
+    // is half of this. The other half is enough on any machine.
+    CHECK(there->shutdown(2s).ok());
     there.reset();
     for (const auto& one : all) CHECK(one.join());
     CHECK(bad == 3);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <greenroom/address.hpp>
+#include <greenroom/blocking.hpp>
 #include <greenroom/clock.hpp>
 #include <greenroom/error.hpp>
 #include <greenroom/green_thread.hpp>

@@ -19,6 +19,12 @@ struct runtime_options {
   // OS threads that run actors. 0: as many as this process may use (affinity mask and cgroup CPU
   // quota). GREENROOM_WORKERS.
   unsigned workers = 0;
+  // OS threads at most, when workers are stuck in actors that block or compute and others must do
+  // what waits; 1 to 256, at least as many as workers, of which it is the most when they are 0.
+  unsigned threads_max = 256;
+  // An actor that keeps a worker for that long while others wait is logged with its stack, once
+  // for each place in the program. duration::max(): never.
+  duration report_stuck_after = std::chrono::milliseconds(10);
   // Shown in reports.
   std::string_view name = "greenroom";
   // Bytes of stack of a green thread that does not ask for more, 16 KiB to 256 MiB, rounded up

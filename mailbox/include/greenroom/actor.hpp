@@ -104,6 +104,7 @@ void poke_cell(task* t);
 void refuse_cell(task* t, const char* why);
 std::size_t stack_size_of_cell(const task* t);
 void describe_cell(const task* t, char* name, std::size_t size, std::uint64_t& id);
+bool identify_cell(task* t, char* name, std::size_t size, std::uint64_t& id);
 
 // ---- function actors
 
@@ -121,7 +122,7 @@ struct function_actor<F, message_list<Ms...>, As...> {
     std::apply([&](As&... as) { self.function(in, std::move(as)...); }, self.arguments);
   }
   static constexpr actor_ops ops{
-      {run_function, poke_cell, refuse_cell, stack_size_of_cell, describe_cell},
+      {run_function, poke_cell, refuse_cell, stack_size_of_cell, describe_cell, identify_cell},
       body,
       nullptr,
       unstore<function_actor>,
@@ -141,7 +142,7 @@ struct green_function {
     std::apply([&](As&... as) { self.function(std::move(as)...); }, self.arguments);
   }
   static constexpr actor_ops ops{
-      {run_function, poke_cell, refuse_cell, stack_size_of_cell, describe_cell},
+      {run_function, poke_cell, refuse_cell, stack_size_of_cell, describe_cell, identify_cell},
       body,
       nullptr,
       unstore<green_function>,
@@ -190,7 +191,7 @@ struct object_actor<T, messages<Ms...>> {
     (void)((tag == i++ && (handle<Ms>(box, n, on), true)) || ...);
   }
   static constexpr actor_ops ops{
-      {run_object, poke_cell, refuse_cell, stack_size_of_cell, describe_cell},
+      {run_object, poke_cell, refuse_cell, stack_size_of_cell, describe_cell, identify_cell},
       nullptr,
       handle_one,
       unstore<T>,

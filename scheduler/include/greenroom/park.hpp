@@ -56,6 +56,8 @@ bool abandon();
 
 // Any thread. True when this call decided the wait.
 bool wake(wait_ticket ticket, std::uint64_t value = outcome_woken);
+// The same; it goes on beside the caller, on whose worker it has most to do.
+bool wake_bound(wait_ticket ticket, std::uint64_t value = outcome_woken);
 
 // Throws `cancelled` when a cancel is due and may be thrown here: not under a shield, and not
 // while an exception unwinds this stack.

@@ -5,8 +5,11 @@
 #pragma once
 
 #include <greenroom/detail/cell.hpp>
+#include <greenroom/detail/free_objects.hpp>
+#include <greenroom/detail/scheduler_access.hpp>
 #include <greenroom/detail/spin_lock.hpp>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -29,17 +32,35 @@ const char* name_of(dead_letter reason) noexcept;
 // Whose spawns are let in: a runtime that drains still lets its own actors make others.
 enum class spawns_from : std::uint8_t { nowhere, inside, anywhere };
 
+// Batches of free cells, each linked through cell::taken. The first cell leads to the next batch
+// and has the batch's size, in fields that a free cell does not need.
+struct cell_batches {
+  static cell* next(const cell* first) noexcept { return reinterpret_cast<cell*>(first->id); }
+  static void set_next(cell* first, cell* next) noexcept {
+    first->id = reinterpret_cast<std::uint64_t>(next);
+  }
+  struct cursor {
+    cell* at = nullptr;
+    cell* after = nullptr;  // the next batch, read before anybody changes the first cell
+
+    [[nodiscard]] bool more() const noexcept { return at != nullptr; }
+    cell* take() noexcept;
+  };
+  static cursor from(cell* first) noexcept {
+    return {first, first == nullptr ? nullptr : next(first)};
+  }
+};
+
 struct home {
-  static constexpr std::size_t slab_size = 64u << 10;
   static constexpr std::size_t grain = 16;
   static constexpr std::size_t classes = (payload_at + payload_max) / grain + 1;
 
-  struct slab;
   struct pool {
     spin_lock lock;
-    cell* free GREENROOM_GUARDED_BY(lock) = nullptr;   // batches, each linked through cell::taken
-    char* fresh GREENROOM_GUARDED_BY(lock) = nullptr;  // never used rest of the newest slab
-    char* fresh_end GREENROOM_GUARDED_BY(lock) = nullptr;
+    free_objects<cell, cell_batches> free GREENROOM_GUARDED_BY(lock);
+    slab* newest GREENROOM_GUARDED_BY(lock) = nullptr;   // cells are cut from it
+    slab* emptied GREENROOM_GUARDED_BY(lock) = nullptr;  // through next_whole
+    std::array<cell*, 3> trimmed{};                      // to be looked through; the trimmer only
   };
 
   // Set before any actor, by the layer above.
@@ -64,6 +85,11 @@ struct home {
   static constexpr unsigned tallies = 64;
   tally counts[tallies];
   pool pools[classes];
+  // The trimmer only.
+  trimmer<cell, cell_batches> trims;
+  std::size_t trimmed_class = 0;
+  cell* kept = nullptr;
+  std::uint32_t kept_size = 0;
   home* next = nullptr;         // in the list of recycled ones
   home* next_of_all = nullptr;  // never changes
   void* user = nullptr;
@@ -81,6 +107,13 @@ void count_ended(home* h) noexcept;
 // How many have begun and not ended; while some begin, maybe too many, never too few. Who reads 0
 // sees all that the ended ones did.
 std::uint64_t count_living(const home* h) noexcept;
+
+// Gives memory of free cells back that nobody has needed since the call before (`begin`), or all of
+// it. Little work at a call: call it again, with go_on, while it returns true. One thread at a
+// time.
+bool trim_cells(home* h, trim what) noexcept;
+// The same for messages, which all runtimes share; false as well if another one is at it.
+bool trim_nodes(trim what) noexcept;
 
 // Calls `each` for every actor whose cell is in use: those that live, and those that have ended
 // while somebody refers to them. May run while all runs; what it sees is a moment old.

@@ -6,12 +6,29 @@
 #include <greenroom/detail/task.hpp>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace greenroom::detail {
+
+// How memory of what has ended is looked for that can be given back: what nobody has needed since
+// the look before, or all of it; or the look is gone on with.
+enum class trim : std::uint8_t { begin, begin_with_all, go_on };
+
+// What the watchdog says, and when, and what it does when there is time.
+struct watch_settings {
+  void (*report)(void* user, const char* text) = nullptr;
+  // About once a second while the workers do something and once when they have rested for that
+  // long; then with go_on as long as it returns true. Each call takes well under 1 ms.
+  bool (*trim_memory)(void* user, trim what) = nullptr;
+  void* user = nullptr;
+  duration report_after = duration::max();  // of a green thread that does not wait
+};
 
 struct scheduler_settings {
   unsigned workers = 0;                 // 0: what this process may use (affinity, cgroup quota)
   std::size_t stack_size = 256u << 10;  // bytes of a green thread's stack unless it asks for more
+  unsigned threads_max = 256;           // with helpers for workers that are stuck
+  watch_settings watch = {};
   bool overflow_handler = true;         // report stack overflows (SIGSEGV, SIGBUS)
 };
 

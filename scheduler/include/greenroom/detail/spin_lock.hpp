@@ -15,6 +15,7 @@ namespace greenroom::detail {
 #define GREENROOM_ACQUIRES_ARG(x) __attribute__((acquire_capability(x)))
 #define GREENROOM_GUARDED_BY(x) __attribute__((guarded_by(x)))
 #define GREENROOM_REQUIRES(x) __attribute__((requires_capability(x)))
+#define GREENROOM_NO_LOCK_ANALYSIS __attribute__((no_thread_safety_analysis))
 #else
 #define GREENROOM_CAPABILITY
 #define GREENROOM_ACQUIRES
@@ -23,6 +24,7 @@ namespace greenroom::detail {
 #define GREENROOM_ACQUIRES_ARG(x)
 #define GREENROOM_GUARDED_BY(x)
 #define GREENROOM_REQUIRES(x)
+#define GREENROOM_NO_LOCK_ANALYSIS
 #endif
 
 class GREENROOM_CAPABILITY spin_lock {

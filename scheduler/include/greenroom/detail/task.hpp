@@ -28,6 +28,8 @@ struct task_ops {
   std::size_t (*stack_size)(const task*);
   // Name (or type name) and id for messages. Async-signal-safe.
   void (*describe)(const task*, char* name, std::size_t size, std::uint64_t& id);
+  // The same for a task that may end meanwhile. False: it has ended.
+  bool (*identify)(task*, char* name, std::size_t size, std::uint64_t& id);
 };
 
 // Bits of task::control.
@@ -38,6 +40,7 @@ enum : std::uint32_t {
   control_big_stack = 1u << 3,  // must not run on a stack of the default class
   control_ended = 1u << 4,      // has ended; what is left is for those who refer to it
   control_detached = 1u << 5,   // holds an address of itself until it ends; set before the start
+  control_slice = 1u << 6,      // has run for long: after this message others come first
 };
 
 struct task {
@@ -58,6 +61,9 @@ fiber* current_fiber() noexcept;
 void schedule(scheduler* where, task* what, bool fresh);
 // Makes a fiber runnable that left by leave(). Any thread; exactly once per leave.
 void schedule_fiber(fiber* f);
+// The same for one that has more to do with what runs here than with anything else: it goes on on
+// the caller's worker, behind others, unless it would wait there for long.
+void schedule_bound(fiber* f);
 // The scheduler of a fiber.
 scheduler* scheduler_of(const fiber* f) noexcept;
 
@@ -78,6 +84,8 @@ std::int64_t coarse_now_ns() noexcept;
 // resumed: it makes the wait visible to wakers, or calls schedule_fiber itself.
 // Only on a green thread.
 void leave(void (*published)(void*), void* argument);
+// The same for a task that waits without begin_wait(): notes the fiber in t->parked first.
+void leave(void (*published)(void*), void* argument, task* t);
 
 // A deadline for a wait that ends by ops->poke instead of wake(): armed before leave().
 void arm_poke(time_point deadline);
