@@ -78,12 +78,54 @@ runtime_options checked(const runtime_options& given) {
   return o;
 }
 
-void check_options(const home*, const spawn_options& how) {
+static void check_marks(const water_marks& marks, std::uint32_t capacity, const std::string& of) {
+  if (marks.high == 0) {
+    if (marks.low != 0 || marks.on_high || marks.on_low)
+      bad("marks.high" + of, "0", "1 to the capacity where there are marks");
+    return;
+  }
+  if (capacity == unbounded)
+    bad("marks.high" + of, std::to_string(marks.high), "left out where the capacity is unbounded");
+  if (marks.high > capacity)
+    bad("marks.high" + of, std::to_string(marks.high),
+        ("1 to the capacity (" + std::to_string(capacity) + ")").c_str());
+  if (marks.low >= marks.high)
+    bad("marks.low" + of, std::to_string(marks.low),
+        ("less than marks.high (" + std::to_string(marks.high) + ")").c_str());
+}
+
+GREENROOM_COLD static void check_overload(const home* h, const spawn_options& how,
+                                          const std::string& of) {
+  if (how.overload > overload::drop_oldest)
+    bad("overload" + of, std::to_string(static_cast<int>(how.overload)),
+        "wait, fail, drop_newest or drop_oldest");
+  if (how.on_dropped && how.overload < overload::drop_newest)
+    bad("overload" + of, name_of(how.overload),
+        "drop_newest or drop_oldest where on_dropped is set; else nothing is dropped");
+  check_marks(how.marks, how.capacity == 0 ? h->capacity : how.capacity, of);
+}
+
+void check_options(const home* h, const spawn_options& how) {
   const std::string of = how.name.empty() ? "" : " of " + std::string(how.name);
   if (how.capacity != 0 && how.capacity != unbounded)
     check_range("capacity" + of, how.capacity, 1, inbox::capacity_max, capacity_wanted);
   if (how.stack_size != 0)
     check_range("stack_size" + of, how.stack_size, stack_min, stack_max, stack_wanted);
+  // Most spawns set none of these.
+  const water_marks& marks = how.marks;
+  if (GREENROOM_UNLIKELY(how.overload != overload::wait || how.on_dropped || marks.on_high ||
+                         marks.on_low || (marks.high | marks.low) != 0))
+    check_overload(h, how, of);
+}
+
+void check_idle(const spawn_options& how, bool has_on_idle, const char* type) {
+  const std::string what = "idle of " + (how.name.empty() ? type : std::string(how.name));
+  const std::string value = std::to_string(how.idle.count()) + " ns";
+  if (how.idle <= duration::zero()) bad(what, value, "more than 0");
+  if (!has_on_idle)
+    throw std::invalid_argument(
+        "greenroom: " + what + " = " + value + ": " + type +
+        " has no greenroom::idle among its messages, or is no object actor");
 }
 
 home* home_here() {

@@ -57,11 +57,7 @@ void count_one(cell*, void* n) { ++*static_cast<std::size_t*>(n); }
 void describe(const cell* c, survivor& one) {
   detail::describe_cell(c, one.name, sizeof one.name, one.id);
   one.messages = detail::inbox::depth_in(c->in.look());
-  const char* why = "";
-  if (detail::fiber* f = c->parked.load(detail::sync::memory_order_acquire))
-    why = detail::reason_of(f);
-  if (*why == '\0' && (c->in.look() & detail::inbox::idle) != 0) why = "receive";
-  std::snprintf(one.waits, sizeof one.waits, "%s", why);
+  detail::describe_wait(c, one.waits, sizeof one.waits);
 }
 
 void describe_one(cell* c, void* argument) {
@@ -125,8 +121,8 @@ greenroom::dead_letters runtime::dead_letters() const noexcept {
     return home_->dead[static_cast<std::size_t>(reason)].load(detail::sync::memory_order_relaxed);
   };
   using r = detail::dead_letter;
-  return {n(r::closed),    n(r::undelivered), n(r::full),    n(r::timeout),
-          n(r::cancelled), n(r::deadlock),    n(r::expired), n(r::late_reply)};
+  return {n(r::closed),   n(r::undelivered), n(r::full),       n(r::timeout), n(r::cancelled),
+          n(r::deadlock), n(r::expired),     n(r::late_reply), n(r::dropped)};
 }
 
 namespace {
@@ -186,7 +182,7 @@ void runtime::log_survivors(const shutdown_report& report, duration deadline) co
   constexpr std::size_t most = 20;  // all of them stand in the report
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(deadline).count();
   std::size_t logged = 0;
-  char text[320];
+  char text[512];
   for (const survivor& one : report) {
     if (++logged > most) {
       std::snprintf(text, sizeof text, "greenroom: runtime %s: and %zu more did not stop",

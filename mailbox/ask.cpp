@@ -2,7 +2,9 @@
 // Asks: the asker's own wait is the reply slot. The request carries its ticket; the answer, the
 // deadline and a cancel race for it by one compare-and-swap, and the loser knows (S2). The answer
 // travels in a node of its own: nobody ever writes to another's stack.
-#include "cold.hpp"
+#include "overload.hpp"
+
+#include <greenroom/address.hpp>
 
 #include <new>
 #include <string>
@@ -14,7 +16,6 @@ bool leave_line(cell* c, cold* more, waiting_sender& w);
 
 namespace {
 
-constexpr wait_reason waiting_for_answer{"ask"};
 constexpr std::uint64_t error_tag = std::uint64_t{1} << 48;
 constexpr std::uint64_t first_code = 16;
 
@@ -26,6 +27,14 @@ std::uint64_t refuse(cell* c, node* n, std::uint32_t tag, dead_letter reason,
   *reply_of(n) = {};  // nobody waits: the wait was taken back
   destroy_message(*ops_of(c).types[tag], n, code);
   return outcome_of(code);
+}
+
+// The mailbox was full and its policy is not to wait.
+std::uint64_t refuse_by_rules(cell* c, overload_rules& r, node* n, std::uint32_t tag) {
+  if (r.policy == overload::fail) return refuse(c, n, tag, dead_letter::full, error::full);
+  *reply_of(n) = {};
+  drop_message(c, r, n, tag);
+  return outcome_of(error::dropped);
 }
 
 std::uint64_t as_value(const error& why) {
@@ -61,19 +70,27 @@ std::uint64_t ask(cell* c, node* n, std::uint32_t tag, time_point deadline) {
   if (deadline.time_since_epoch().count() > inherited) deadline = time_point(duration(inherited));
   if (GREENROOM_UNLIKELY(deadline.time_since_epoch().count() < coarse_now_ns()))
     return refuse(c, n, tag, dead_letter::timeout, error::timeout);
-  const wait_ticket ticket = begin_wait(waiting_for_answer);
+  const wait_ticket ticket = begin_wait(wait_on(c, wait_kind::ask, tag));
   *reply_of(n) = {ticket, deadline.time_since_epoch().count()};
   waiting_sender w{ticket, n, tag, true};
   cold* more = nullptr;
   for (bool again = true; again;) {
     again = false;
-    switch (c->in.push(n, tag, c->capacity)) {
+    admitted how = c->in.push(n, tag, c->capacity);
+    overload_rules* r = nullptr;
+    if (GREENROOM_UNLIKELY(how == admitted::full) && (r = rules_of(c)) != nullptr)
+      how = push_by_rules(c, *r, n, tag, false);
+    switch (how) {
       case admitted::first: first_message(c); break;
       case admitted::queued: break;
       case admitted::closed:
         if (!abandon()) park();
         return refuse(c, n, tag, dead_letter::closed, error::closed);
       case admitted::full:
+        if (r != nullptr && r->policy != overload::wait) {
+          if (!abandon()) park();
+          return refuse_by_rules(c, *r, n, tag);
+        }
         more = cold_of(c);
         if (more == nullptr) {
           if (!abandon()) park();
@@ -94,6 +111,13 @@ std::uint64_t ask(cell* c, node* n, std::uint32_t tag, time_point deadline) {
     return outcome_of(error::cancelled);
   }
   return value;
+}
+
+bool has_inherited_deadline() noexcept { return inherited_deadline() != INT64_MAX; }
+
+error needs_deadline() {
+  return {error::invalid,
+          "a request that is gathered needs a deadline: gather_for, race_for or with_deadline"};
 }
 
 bool answer(const reply_to& to, node* n, const message_type* type) noexcept {

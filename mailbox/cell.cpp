@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The life of a cell: made, counted, named, closed, freed.
-#include "cold.hpp"
+#include "overload.hpp"
 
 #include <greenroom/actor.hpp>
 
@@ -28,8 +28,16 @@ cold* cold_of(cell* c) noexcept {
 
 void free_cold(cold* more) noexcept {
   if (more == nullptr) return;
+  // relaxed: nobody else refers to the cell any more.
+  if (stop_hook* hook = more->on_stop.load(sync::memory_order_relaxed)) hook->destroy(hook);
   delete[] more->name;
+  delete more->rules;
+  free_lanes(more->aside);
   delete more;
+}
+
+static bool wants_rules(const spawn_options& how, std::uint32_t capacity) noexcept {
+  return capacity != 0 && (how.overload != overload::wait || how.marks.high != 0);
 }
 
 static bool set_name(cold* more, std::string_view name) noexcept {
@@ -58,10 +66,13 @@ cell* create_cell(home* h, const actor_ops* ops, std::size_t payload, const spaw
   c->taken = nullptr;
   c->more.store(nullptr, sync::memory_order_relaxed);
   c->addresses.store(alive + 1, sync::memory_order_relaxed);
-  if (!how.name.empty() || how.stack_size > h->stack_size) {
+  const bool ruled = wants_rules(how, capacity);
+  if (!how.name.empty() || how.stack_size > h->stack_size || ruled) {
     cold* more = cold_of(c);
-    if (more == nullptr || (!how.name.empty() && !set_name(more, how.name))) {
+    if (more == nullptr || (!how.name.empty() && !set_name(more, how.name)) ||
+        (ruled && !make_rules(c, more, how, capacity))) {
       free_cold(more);
+      c->more.store(nullptr, sync::memory_order_relaxed);
       free_cell(c);
       return nullptr;
     }
@@ -79,14 +90,17 @@ cell* create_cell(home* h, const actor_ops* ops, std::size_t payload, const spaw
   return c;
 }
 
+// Some stand there from the beginning (make_rules); other bits are what late pokes have left.
+static std::uint64_t first_bits(const cell* c) noexcept { return c->in.look() & inbox::waiters; }
+
 void start_function(cell* c) {
-  c->in.reset(0);
+  c->in.reset(first_bits(c));
   schedule(home_of(c)->runs_on, c, true);
 }
 
 void start_object(cell* c) {
   // It rests at once: an object actor costs the scheduler nothing until its first message.
-  c->in.reset(inbox::idle);
+  c->in.reset(first_bits(c) | inbox::idle);
 }
 
 static void recycle(cell* c) noexcept {
@@ -106,6 +120,8 @@ void discard_cell(cell* c) {
 void first_message(cell* c) noexcept {
   if (ops_of(c).handle != nullptr)
     schedule(home_of(c)->runs_on, c, false);
+  else if (GREENROOM_UNLIKELY((c->control.load(sync::memory_order_relaxed) & control_selects) != 0))
+    tell_select(c);  // relaxed: set before the rest, whose release the clearer of idle acquired
   else
     schedule_fiber(c->parked.load(sync::memory_order_relaxed));  // M2: it parked before
 }
@@ -169,10 +185,10 @@ std::size_t mailbox_size(const cell* c) noexcept {
   if (c->capacity != 0) {
     const std::uint32_t admitted = inbox::depth_in(c->in.look());
     const std::uint32_t handled = c->credit;
-    return admitted > handled ? admitted - handled : 0;
+    return (admitted > handled ? admitted - handled : 0) + size_aside(c);
   }
   // Unbounded: no depth is kept, so they are counted. Only the receiver removes nodes (M1).
-  std::size_t n = 0;
+  std::size_t n = size_aside(c);
   for (const node* at = c->taken; at != nullptr; at = inbox::next_of(at)) ++n;
   for (const node* at = inbox::node_in(c->in.look()); at != nullptr; at = inbox::next_of(at)) ++n;
   return n;
@@ -192,12 +208,44 @@ void keep_alive(cell* c) {
                    sync::memory_order_relaxed);
 }
 
+// The control bit was set before, the actor sets the hook and then looks at the bit; all are
+// sequentially consistent, so one of the two sees the other. It is told before its wait ends, so a
+// callback that lives as long as the wait hears of it. Who walks the cells has no reference.
+static void tell_stop(cell* c) noexcept {
+  if (!try_add_reference(c)) return;
+  const cold* more = c->more.load(sync::memory_order_seq_cst);
+  stop_hook* hook = more == nullptr ? nullptr : more->on_stop.load(sync::memory_order_seq_cst);
+  if (hook != nullptr) hook->fire(hook);
+  drop_reference(c);
+}
+
 void stop_actor(cell* c) noexcept {
   c->control.fetch_or(control_stop, sync::memory_order_seq_cst);
+  tell_stop(c);
   poke_cell(c);
 }
 
-void cancel_actor(cell* c) noexcept { cancel(c); }
+void cancel_actor(cell* c) noexcept {
+  c->control.fetch_or(control_cancel, sync::memory_order_seq_cst);
+  tell_stop(c);
+  cancel(c);
+}
+
+stop_hook* find_stop_hook(const cell* c) noexcept {
+  const cold* more = c->more.load(sync::memory_order_acquire);
+  return more == nullptr ? nullptr : more->on_stop.load(sync::memory_order_acquire);
+}
+
+bool set_stop_hook(cell* c, stop_hook* hook) noexcept {
+  cold* more = cold_of(c);
+  if (more == nullptr) return false;
+  more->on_stop.store(hook, sync::memory_order_seq_cst);
+  return true;
+}
+
+bool is_stopped(const cell* c) noexcept {
+  return (c->control.load(sync::memory_order_seq_cst) & (control_stop | control_cancel)) != 0;
+}
 
 // Any cell that ever was: only the word is touched, unless it shows a receiver at rest, which is
 // then the caller's to make runnable (M2) and cannot end before that.
@@ -290,8 +338,9 @@ void destroy_locals(local_slot*& first) {
 // ---- dead letters
 
 const char* name_of(dead_letter reason) noexcept {
-  static constexpr const char* names[] = {"closed",    "undelivered", "full",    "timeout",
-                                          "cancelled", "deadlock",    "expired", "late_reply"};
+  static constexpr const char* names[] = {"closed",  "undelivered", "full",
+                                          "timeout", "cancelled",   "deadlock",
+                                          "expired", "late_reply",  "dropped"};
   return names[static_cast<std::size_t>(reason)];
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Messages to come. One counted record for the handle and the alarm.
-#include "cold.hpp"
+#include "overload.hpp"
 
 #include <greenroom/send_after.hpp>
 
@@ -35,17 +35,20 @@ void drop_delayed(delayed* d) noexcept {
 
 // Room of its own: past a full mailbox and past senders that wait, up to what the depth can count.
 static bool push_own_room(cell* c, node* n, std::uint32_t tag) noexcept {
-  n->link.set(std::uint64_t{tag} << 48);  // also for those who destroy it when it is not admitted
-  switch (c->in.push(n, tag, c->capacity == 0 ? 0 : depth_max, true)) {
+  overload_rules* r = rules_of(c);
+  switch (r != nullptr ? push_by_rules(c, *r, n, tag, true)
+                       : c->in.push(n, tag, c->capacity == 0 ? 0 : depth_max, true)) {
     case admitted::first: first_message(c); return true;
     case admitted::queued: return true;
     case admitted::closed:
+      n->link.set(std::uint64_t{tag} << 48);
       count_dead(c, dead_letter::closed);
       destroy_message(c, n, error::closed);
       return true;
-    case admitted::full: return false;
+    case admitted::full: break;
   }
-  return true;
+  n->link.set(std::uint64_t{tag} << 48);
+  return false;
 }
 
 // The mailbox is closed: what was to come is a dead letter, unless it was cancelled before.

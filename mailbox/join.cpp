@@ -13,8 +13,6 @@ namespace greenroom::detail {
 
 namespace {
 
-constexpr wait_reason joining{"join"};
-
 void unlink(cold* more, joiner& j) GREENROOM_REQUIRES(more->lock) {
   for (joiner** at = &more->joiners; *at != nullptr; at = &(*at)->next)
     if (*at == &j) {
@@ -25,13 +23,13 @@ void unlink(cold* more, joiner& j) GREENROOM_REQUIRES(more->lock) {
 
 }  // namespace
 
-status join_actor(cell* c) {
+status join_actor(cell* c, time_point deadline) {
   if (forked()) return error::closed;  // nobody lives here to end it
   if (report_cancel()) return error::cancelled;
   if (current_cell() == c) return error(error::deadlock, "deadlock: a green thread joins itself");
   cold* more = cold_of(c);
   if (more == nullptr) return error::no_memory;
-  joiner j{begin_wait(joining)};
+  joiner j{begin_wait(wait_on(c, wait_kind::join, 0))};
   bool ended = false;
   {
     const spin_guard guard(more->lock);
@@ -42,7 +40,7 @@ status join_actor(cell* c) {
     }
   }
   std::uint64_t outcome = outcome_woken;
-  if (!ended || !abandon()) outcome = park(never);
+  if (!ended || !abandon()) outcome = park(deadline);
   const spin_guard guard(more->lock);
   if (!ended && outcome != outcome_woken) {
     unlink(more, j);

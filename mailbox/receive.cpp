@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The receiving side of a function actor: its next message, or its rest.
-#include "cold.hpp"
+#include "overload.hpp"
+#include "selective.hpp"
 
 #include <greenroom/green_thread.hpp>
 #include <greenroom/mailbox.hpp>
+
+#include <stdexcept>
+#include <string>
 
 #if defined(GREENROOM_TSAN)
 #include <sanitizer/tsan_interface.h>
@@ -99,8 +103,9 @@ static node* in_place(mailbox_base& box, std::uint64_t word) noexcept {
   return box.in_place_;
 }
 
-// True when the actor is to stop; throws `cancelled`; lets others run when the watchdog wants it.
-GREENROOM_COLD static bool obey(cell* c) {
+// True when the actor is to stop; throws `cancelled`, or unwinds to a with_deadline; lets others
+// run when the watchdog wants it.
+GREENROOM_COLD bool obey(cell* c) {
   c->in.lower(inbox::signal);
   throw_if_cancelled();
   if ((c->control.load(sync::memory_order_relaxed) & control_slice) != 0) {
@@ -110,10 +115,16 @@ GREENROOM_COLD static bool obey(cell* c) {
   return (c->control.load(sync::memory_order_acquire) & control_stop) != 0;
 }
 
-static bool control_due(const cell* c) noexcept {
-  return GREENROOM_UNLIKELY(
-      (c->control.load(sync::memory_order_relaxed) &
-       (control_stop | control_cancel | control_slice)) != 0);
+static constexpr std::uint32_t out_of_order = control_aside | control_lanes;
+
+static bool has(const cell* c, std::uint32_t bits) noexcept {
+  return GREENROOM_UNLIKELY((c->control.load(sync::memory_order_relaxed) & bits) != 0);
+}
+
+// Who is not the actor itself would leave another stack behind than the one it stands on.
+GREENROOM_COLD static void refuse_foreign(const cell* c) {
+  throw std::logic_error(std::string("greenroom: only ") + name_of(c) +
+                         " itself may receive from its mailbox");
 }
 
 // Rests until a message comes; removes the one that was handled in place.
@@ -128,11 +139,23 @@ static void rest(mailbox_base& box) {
     leave(publish_rest, c, c);
 }
 
+// Where the oldest are dropped there is nothing to take but one at a time (M8).
+GREENROOM_COLD static bool take_one(cell* c) {
+  if (slice_over()) yield();  // it may throw, so before
+  c->taken = take_oldest(c);
+  return c->taken != nullptr;
+}
+
 GREENROOM_NOINLINE static node* any_message(mailbox_base& box, time_point deadline, next& why) {
   cell* c = box.cell_;
-  if (control_due(c) && obey(c)) {
-    why = next::closed;
-    return nullptr;
+  const time_point asked = deadline;
+  if (has(c, control_orders | out_of_order)) {
+    if (control_due(c) && obey(c)) {
+      why = next::closed;
+      return nullptr;
+    }
+    if (has(c, out_of_order)) return select_message(box, all_types, deadline, why);
+    deadline = bounded(deadline);
   }
   if (c->taken != nullptr) return pop(c);
   const bool timed = deadline != never;
@@ -148,12 +171,13 @@ GREENROOM_NOINLINE static node* any_message(mailbox_base& box, time_point deadli
     }
     if (GREENROOM_LIKELY(box.in_place_ == nullptr)) {
       // Else the room is given back where it costs nothing: with the rest, or with the next take.
-      if (GREENROOM_UNLIKELY((word & inbox::waiters) != 0)) give_credit(c);
-      if (GREENROOM_UNLIKELY((word & inbox::signal) != 0)) {
-        if (obey(c)) {
+      if (GREENROOM_UNLIKELY((word & (inbox::waiters | inbox::signal)) != 0)) {
+        if ((word & inbox::waiters) != 0) give_credit(c);
+        if ((word & inbox::signal) != 0 && obey(c)) {
           why = next::closed;
           return nullptr;
         }
+        if ((word & inbox::waiters) != 0 && take_one(c)) return pop(c);
       }
       if ((word & inbox::node_mask) != 0) {
         if (GREENROOM_UNLIKELY(slice_over())) yield();
@@ -167,10 +191,12 @@ GREENROOM_NOINLINE static node* any_message(mailbox_base& box, time_point deadli
         return nullptr;
       }
       if (timed && now() >= deadline) {
+        if (deadline != asked) throw_if_cancelled();
         why = next::nothing;
         return nullptr;
       }
     }
+    if (GREENROOM_UNLIKELY(current_cell() != c)) refuse_foreign(c);
     if (timed) arm_poke(deadline);
     rest(box);
     if (timed) disarm_poke();
@@ -181,8 +207,9 @@ GREENROOM_NOINLINE static node* any_message(mailbox_base& box, time_point deadli
 // the rest there is one again. The rest counts as a turn, so none needs to be counted here.
 GREENROOM_RETURNS_BY_JUMP node* next_message(mailbox_base& box, time_point deadline, next& why) {
   cell* c = box.cell_;
-  if (GREENROOM_LIKELY(box.in_place_ != nullptr && deadline == never && !control_due(c) &&
-                       box.handled_ && c->in.look() == box.seen_ && !orphaned(c))) {
+  if (GREENROOM_LIKELY(box.in_place_ != nullptr && deadline == never &&
+                       !has(c, control_orders | control_aside) && box.handled_ &&
+                       c->in.look() == box.seen_ && !orphaned(c))) {
     rest(box);
     const std::uint64_t word = c->in.look();
     if (GREENROOM_LIKELY(box.in_place_ == nullptr && (word & inbox::node_mask) != 0 &&
@@ -190,6 +217,46 @@ GREENROOM_RETURNS_BY_JUMP node* next_message(mailbox_base& box, time_point deadl
       return in_place(box, word);
   }
   return any_message(box, deadline, why);
+}
+
+// As any_message, for some types or where messages are aside or come by lanes (L1, L6).
+node* select_message(mailbox_base& box, std::uint64_t wanted, time_point deadline, next& why) {
+  cell* c = box.cell_;
+  const time_point asked = deadline;
+  if (has(c, control_bounded)) deadline = bounded(deadline);
+  const bool timed = deadline != never;
+  if (box.in_place_ != nullptr) take_around(box);
+  why = next::closed;
+  for (;;) {
+    if ((control_due(c) || (c->in.look() & inbox::signal) != 0) && obey(c)) return nullptr;
+    if (GREENROOM_UNLIKELY(c->credit + 1u >= credit_max(c)) && slice_over()) yield();
+    if (node* n = find_wanted(c, wanted)) return n;
+    const std::uint64_t word = c->in.look();
+    if (GREENROOM_UNLIKELY((word & inbox::waiters) != 0)) {
+      give_credit(c);
+      if (take_one(c)) continue;
+    }
+    if ((word & inbox::node_mask) != 0) {
+      if (GREENROOM_UNLIKELY(slice_over())) yield();
+      if (wanted == all_types && !timed && stands_alone(c, word)) return in_place(box, word);
+      take_all(c);
+      continue;
+    }
+    if ((word & inbox::closed) != 0 || orphaned(c)) {
+      if ((c->in.look() & inbox::node_mask) != 0) continue;  // M7
+      return nullptr;
+    }
+    if (timed && now() >= deadline) {
+      if (deadline != asked) throw_if_cancelled();
+      why = next::nothing;
+      return nullptr;
+    }
+    if (lend_room(c, wanted, timed)) continue;
+    if (GREENROOM_UNLIKELY(current_cell() != c)) refuse_foreign(c);
+    if (timed) arm_poke(deadline);
+    rest(box);
+    if (timed) disarm_poke();
+  }
 }
 
 node* poll_message(mailbox_base& box, next& why) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Running actors: what the scheduler calls for a cell, and how an actor ends.
-#include "cold.hpp"
+#include "overload.hpp"
 
 #include <greenroom/actor.hpp>
 #include <greenroom/green_thread.hpp>
@@ -13,8 +13,7 @@
 
 namespace greenroom::detail {
 
-void give_credit(cell* c) noexcept;  // receive.cpp
-bool count_handled(cell* c) noexcept;
+bool count_handled(cell* c) noexcept;  // receive.cpp
 
 namespace {
 
@@ -36,6 +35,7 @@ void drop_messages(cell* c, node* first) {
 void end_actor(cell* c, reply_to& unanswered, const error* why) {
   const shield no_cancel;
   c->in.raise(inbox::closed);
+  if (c->more.load(sync::memory_order_acquire) != nullptr) stop_idle(c);
   if (unanswered) {
     // `cancelled` would tell the asker that it is being cancelled itself.
     answer_error(unanswered,
@@ -43,11 +43,19 @@ void end_actor(cell* c, reply_to& unanswered, const error* why) {
     unanswered = {};
   }
   fail_waiting(c, error::closed);
+  drop_messages(c, take_aside(c));
   drop_messages(c, std::exchange(c->taken, nullptr));
+  const bool ruled = rules_of(c) != nullptr;
+  if (GREENROOM_UNLIKELY(ruled))
+    while (node* n = take_oldest(c)) drop_messages(c, n);
   drop_messages(c, c->in.take());
+  if (GREENROOM_UNLIKELY(ruled)) end_marks(c);
   ops_of(c).destroy(c);
   cold* more = c->more.load(sync::memory_order_acquire);
-  if (more != nullptr) destroy_locals(more->locals);
+  if (more != nullptr) {
+    destroy_locals(more->locals);
+    drop_messages(c, take_aside(c));  // a destructor may have stashed something
+  }
   c->parked.store(nullptr, sync::memory_order_release);
   tell_joiners(c, why);
   home* h = home_of(c);
@@ -100,9 +108,10 @@ struct turn {
   mailbox_base& box;
   node* in_place = nullptr;  // handled while it still stands in the inbox
 
-  bool stop_due() const noexcept {
-    return GREENROOM_UNLIKELY(
-        (c->control.load(sync::memory_order_relaxed) & (control_stop | control_cancel)) != 0);
+  static constexpr std::uint32_t in_order = control_aside | control_lanes | control_idle;
+
+  bool has(std::uint32_t bits) const noexcept {
+    return GREENROOM_UNLIKELY((c->control.load(sync::memory_order_relaxed) & bits) != 0);
   }
   bool slice_is_over() const noexcept {
     if (GREENROOM_LIKELY((c->control.load(sync::memory_order_relaxed) & control_slice) == 0))
@@ -124,20 +133,41 @@ struct turn {
     free_node(n, size_class(n));
   }
 
+  // Handles a message that does not simply stand first (L1, L3). False: there is none.
+  GREENROOM_NOINLINE bool handle_in_order() {
+    node* n = next_in_order(c);
+    if (n == nullptr) return false;
+    const node_memory memory{n, size_class(n)};
+    ops.handle(c, n, box);
+    return true;
+  }
+
   // True: the actor is over. False: it rests or has been made runnable again; it may already
   // run elsewhere, so the cell must not be touched after that.
   bool run() {
+    std::uint64_t not_in_place = inbox::closed | inbox::waiters;
     for (std::uint32_t left = turn_max; left != 0;) {
-      if (stop_due()) return true;
-      if (slice_is_over()) break;
+      if (has(control_stop | control_cancel | control_slice | in_order)) {
+        if (has(control_stop | control_cancel)) return true;
+        if (slice_is_over()) break;
+        if (has(control_idle)) not_in_place = ~std::uint64_t{0};  // L4
+        if (has(in_order) && handle_in_order()) {
+          --left;
+          continue;
+        }
+      }
       node* n = c->taken;
       if (n == nullptr) {
         give_credit(c);
         const std::uint64_t seen = c->in.look();
         n = inbox::node_in(seen);
-        if (GREENROOM_UNLIKELY((seen & inbox::signal) != 0)) {
-          c->in.lower(inbox::signal);
-          continue;
+        if (GREENROOM_UNLIKELY((seen & (inbox::signal | inbox::waiters)) != 0)) {
+          if ((seen & inbox::signal) != 0) {
+            c->in.lower(inbox::signal);
+            continue;
+          }
+          c->taken = take_oldest(c);
+          if (c->taken != nullptr) continue;
         }
         if (n == nullptr) {
           if ((seen & inbox::closed) != 0 || orphaned(c)) {
@@ -147,7 +177,7 @@ struct turn {
           if (c->in.rest()) return false;
           continue;
         }
-        if (inbox::next_of(n) != nullptr || (seen & (inbox::closed | inbox::waiters)) != 0 ||
+        if (inbox::next_of(n) != nullptr || (seen & not_in_place) != 0 ||
             (c->capacity != 0 && c->capacity < in_place_min)) {
           c->taken = c->in.take();
           continue;
@@ -157,7 +187,8 @@ struct turn {
         in_place = n;
         ops.handle(c, n, box);
         --left;
-        if (!stop_due() && !orphaned(c) && c->in.rest_after(seen, c->capacity != 0)) {
+        if (!has(control_stop | control_cancel | control_aside) && !orphaned(c) &&
+            c->in.rest_after(seen, c->capacity != 0)) {
           in_place = nullptr;
           free_node(n, its_class);
           return false;

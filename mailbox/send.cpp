@@ -9,7 +9,7 @@
 // A wait without deadline is an edge from the sender's actor to the receiver's. A sender that
 // closes a circle of edges is told so at once instead of waiting for ever.
 // Lock order: graph_mutex, then cold::lock.
-#include "cold.hpp"
+#include "overload.hpp"
 
 #include <mutex>
 #include <string>
@@ -19,7 +19,6 @@ namespace greenroom::detail {
 
 namespace {
 
-constexpr wait_reason waiting_for_room{"send to a full mailbox"};
 constexpr std::uint64_t outcome_closed = outcome_first_free;
 
 std::mutex graph_mutex;  // guards cold::waits_*
@@ -37,7 +36,7 @@ void append_edge(std::string& text, const cell* from, const cell* to, const char
   text += "` to ";
   text += name_of(to);
   text += " (full, ";
-  text += std::to_string(to->capacity);
+  text += std::to_string(capacity_of(to));
   text += ")";
 }
 
@@ -90,12 +89,31 @@ waiting_sender* unlink_first(cold* more) GREENROOM_REQUIRES(more->lock) {
   return w;
 }
 
+// With rules the bit may stand although nobody waits, and is there when the mailbox is full (M9).
+bool may_wait(cell* c, cold* more) GREENROOM_REQUIRES(more->lock) {
+  if (more->rules == nullptr) return c->in.raise_waiters(c->capacity);
+  const std::uint64_t word = c->in.look();
+  if ((word & inbox::closed) != 0) return false;
+  return more->first != nullptr || inbox::depth_in(word) >= more->rules->capacity;
+}
+
+void lower_waiters(cell* c, cold* more) GREENROOM_REQUIRES(more->lock) {
+  if (more->first != nullptr) return;
+  if (more->rules != nullptr && (more->rules->always || more->rules->above)) return;
+  c->in.lower(inbox::waiters);
+}
+
+admitted push_or_not(cell* c, node* n, std::uint32_t tag) {
+  if (overload_rules* r = rules_of(c)) return push_by_rules(c, *r, n, tag, false);
+  return c->in.push(n, tag, c->capacity);
+}
+
 }  // namespace
 
 // Stands in line. False: there is room, or it is closed; try again.
 bool stand_in_line(cell* c, cold* more, waiting_sender& w) {
   const spin_guard guard(more->lock);
-  if (!c->in.raise_waiters(c->capacity)) return false;
+  if (!may_wait(c, more)) return false;
   link(more, w);
   return true;
 }
@@ -113,7 +131,7 @@ bool leave_line(cell* c, cold* more, waiting_sender& w) {
   *at = w.next;
   if (more->last == &w) more->last = before;
   w.linked = false;
-  if (more->first == nullptr) c->in.lower(inbox::waiters);
+  lower_waiters(c, more);
   return true;
 }
 
@@ -149,9 +167,10 @@ static bool is_fast(const cell* c, cold* more) noexcept {
 // Admits those who wait, as far as there is room; what the inbox refuses is put before `refused`.
 static void admit_in_order(cell* c, cold* more, node*& refused) noexcept {
   const auto wake_sender = is_fast(c, more) ? wake_bound : wake;
+  const std::uint32_t capacity = capacity_of(c);
   const spin_guard guard(more->lock);
   while (more->first != nullptr) {
-    if (inbox::depth_in(c->in.look()) >= c->capacity) return;
+    if (inbox::depth_in(c->in.look()) >= capacity) return;
     waiting_sender* w = unlink_first(more);
     node* n = w->message;
     const std::uint32_t tag = w->tag;
@@ -163,7 +182,8 @@ static void admit_in_order(cell* c, cold* more, node*& refused) noexcept {
     if (how == admitted::first) first_message(c);
     if (how == admitted::closed) chain(refused, n, tag);
   }
-  c->in.lower(inbox::waiters);
+  if (more->rules != nullptr) look_for_low(c, *more->rules);
+  lower_waiters(c, more);
 }
 
 void admit_waiting(cell* c) noexcept {
@@ -172,6 +192,7 @@ void admit_waiting(cell* c) noexcept {
   node* refused = nullptr;
   admit_in_order(c, more, refused);
   drop_unadmitted(c, refused, error::closed);
+  if (more->rules != nullptr && more->rules->high != 0) tell_marks(more, *more->rules);
 }
 
 void fail_waiting(cell* c, error::code_type why) noexcept {
@@ -187,7 +208,7 @@ void fail_waiting(cell* c, error::code_type why) noexcept {
       else
         wake(w->ticket, outcome_closed);
     }
-    c->in.lower(inbox::waiters);
+    lower_waiters(c, more);
   }
   drop_unadmitted(c, refused, why);
 }
@@ -199,7 +220,7 @@ static result wait_for_room(cell* c, node* n, std::uint32_t tag, time_point dead
   cell* self = current_cell();
   cold* mine = self == nullptr ? nullptr : cold_of(self);
   if (more == nullptr || (self != nullptr && mine == nullptr)) return result::no_memory;
-  waiting_sender w{begin_wait(waiting_for_room), n, tag, false};
+  waiting_sender w{begin_wait(wait_on(c, wait_kind::send, tag)), n, tag, false};
   if (!stand_in_line(c, more, w)) {
     if (!abandon()) park();  // a cancel was faster; the next look at the control bits finds it
     return result::again;
@@ -237,18 +258,29 @@ static status not_sent(cell* c, node* n, std::uint32_t tag, bool keep, dead_lett
   return why;
 }
 
+// The mailbox is full, and its policy is not to wait.
+static status refuse_by_rules(cell* c, overload_rules& r, node* n, std::uint32_t tag, bool keep) {
+  if (keep || r.policy == overload::fail)
+    return not_sent(c, n, tag, keep, dead_letter::full, error::full);
+  drop_message(c, r, n, tag);
+  return error::dropped;
+}
+
 status post_slow(cell* c, node* n, std::uint32_t tag, time_point deadline, bool keep) {
+  deadline = bounded(deadline);
   for (;;) {
-    switch (c->in.push(n, tag, c->capacity)) {
+    switch (push_or_not(c, n, tag)) {
       case admitted::first: first_message(c); return {};
       case admitted::queued: return {};
       case admitted::closed: return not_sent(c, n, tag, keep, dead_letter::closed, error::closed);
       case admitted::full: break;
     }
+    overload_rules* r = rules_of(c);
+    if (r != nullptr && r->policy != overload::wait) return refuse_by_rules(c, *r, n, tag, keep);
     if (current_cell() == c) {
       const std::string text = std::string("deadlock: ") + name_of(c) + " sends `" +
                                type_name(c, tag) + "` to itself and its mailbox is full (" +
-                               std::to_string(c->capacity) + ")";
+                               std::to_string(capacity_of(c)) + ")";
       return not_sent(c, n, tag, keep, dead_letter::deadlock, error(error::deadlock, text));
     }
     bool told = false;
@@ -276,7 +308,10 @@ status post_slow(cell* c, node* n, std::uint32_t tag, time_point deadline, bool 
 }
 
 status try_post(cell* c, node* n, std::uint32_t tag) {
-  switch (c->in.push(n, tag, c->capacity)) {
+  admitted how = c->in.push(n, tag, c->capacity);
+  if (how == admitted::full)
+    if (overload_rules* r = rules_of(c)) how = push_by_rules(c, *r, n, tag, false);
+  switch (how) {
     case admitted::first: first_message(c); return {};
     case admitted::queued: return {};
     case admitted::closed: return error::closed;

@@ -22,30 +22,49 @@ await_operation::await_operation(guest_loop* guest) noexcept : guest_(guest) {
 void await_operation::release() noexcept {
   guest_loop* const guest = guest_;
   wait_ticket waiter;
+  std::uint64_t value;
   {
     const spin_guard guard(lock_);
     if (--holders_ != 0) return;
     waiter = waiter_;
+    value = value_;
   }
   // The object may be gone from here on (A1).
   if (guest != nullptr) guest_operation_ended(*guest);
-  if (waiter.who != nullptr) wake(waiter);
+  if (waiter.who != nullptr) wake(waiter, value);
 }
 
-// False: nobody holds the object any more.
-bool await_operation::leave_ticket(wait_ticket ticket) {
+bool await_operation::is_over() noexcept {
+  const spin_guard guard(lock_);
+  return holders_ == 0;
+}
+
+bool await_operation::line_up(wait_ticket ticket, std::uint64_t value) noexcept {
   const spin_guard guard(lock_);
   if (holders_ == 0) return false;
   waiter_ = ticket;
+  value_ = value;
   return true;
 }
 
-await_end await_operation::wait(time_point deadline, void (*request_cancel)(void*),
-                                void* argument) {
+void await_operation::step_back() noexcept {
+  const spin_guard guard(lock_);
+  waiter_ = {};
+}
+
+// False: nobody holds the object any more.
+bool await_operation::leave_ticket(wait_ticket ticket) { return line_up(ticket, outcome_woken); }
+
+void await_operation::check_may_wait() const {
   if (guest_ != nullptr && guest_->host->polls_here())
     fatal(
         "a completion handler that runs inside the netpoller waits; let it spawn or wake a "
         "green thread instead");
+}
+
+await_end await_operation::wait(time_point deadline, void (*request_cancel)(void*),
+                                void* argument) {
+  check_may_wait();
   const wait_ticket first = begin_wait(awaiting);
   if (!leave_ticket(first)) {
     if (!abandon()) park();
@@ -54,21 +73,27 @@ await_end await_operation::wait(time_point deadline, void (*request_cancel)(void
   const std::uint64_t outcome = park(deadline);
   if (outcome == outcome_woken) return await_end::completed;
 
-  bool is_over;
+  request(request_cancel, argument);
+  finish();
+  return outcome == outcome_timeout ? await_end::timeout : await_end::cancelled;
+}
+
+void await_operation::request(void (*request_cancel)(void*), void* argument) {
   {
     const spin_guard guard(lock_);
-    is_over = holders_ == 0;
-    if (!is_over) ++holders_;  // for the request
-    waiter_ = {};
+    if (holders_ == 0) return;
+    ++holders_;  // for the request
   }
-  if (!is_over) {
-    request_cancel(argument);
-    // The operation may use our stack, so nothing but its end ends this wait; a clean-up wait
-    // that the scheduler cuts short is begun again.
-    while (leave_ticket(begin_wait(awaiting_cancel, false))) park();
-    if (!abandon()) park();
-  }
-  return outcome == outcome_timeout ? await_end::timeout : await_end::cancelled;
+  request_cancel(argument);
+}
+
+// The operation may use our stack, so nothing but its end ends this wait; a clean-up wait that the
+// scheduler cuts short is begun again.
+void await_operation::finish() {
+  if (is_over()) return;
+  check_may_wait();
+  while (leave_ticket(begin_wait(awaiting_cancel, false))) park();
+  if (!abandon()) park();
 }
 
 }  // namespace greenroom::detail

@@ -9,6 +9,7 @@
 #include <greenroom/detail/netpoller_access.hpp>
 
 #include <cerrno>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -50,6 +51,26 @@ GREENROOM_NOINLINE io_count accept_now(int fd, void* from, unsigned& from_size) 
   const int made = ::accept4(fd, static_cast<sockaddr*>(from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
   from_size = size;
   return made >= 0 ? made : -errno;
+}
+
+// 1 when a read or an accept would not have to wait.
+GREENROOM_NOINLINE io_count poll_now(int fd) noexcept {
+  pollfd what{fd, POLLIN, 0};
+  const int ready = ::poll(&what, 1, 0);
+  return ready > 0 ? 1 : ready == 0 ? -EAGAIN : -errno;
+}
+
+// From a listening socket.
+io_count accept_next(int fd, void* from, unsigned& from_size) noexcept {
+  const unsigned room = from_size;
+  for (;;) {
+    from_size = room;
+    const io_count made = accept_now(fd, from, from_size);
+    // The peer gave up while it stood in the queue; accept(2) wants these tried again.
+    if (made != -ECONNABORTED && made != -EPROTO && made != -ENETDOWN && made != -ENOPROTOOPT &&
+        made != -EHOSTDOWN && made != -EHOSTUNREACH && made != -ENETUNREACH)
+      return made;
+  }
 }
 
 GREENROOM_NOINLINE io_count connect_result(int fd) noexcept {
@@ -180,6 +201,7 @@ std::expected<io_count, error> descriptor::attempt(side s, const wait_reason& re
                                                    time_point deadline, Try attempt_once) {
   readiness& side_ready = s == reading ? readable_ : writable_;
   if (report_cancel()) return std::unexpected(error::cancelled);
+  deadline = bounded(deadline);
   if (deadline != never && now() >= deadline) return std::unexpected(error::timeout);
   take_turns(s);
   for (;;) {
@@ -208,12 +230,36 @@ std::expected<io_count, error> descriptor::attempt(side s, const wait_reason& re
   }
 }
 
+template <class Try>
+std::expected<io_count, error> descriptor::attempt_now(time_point deadline, Try attempt_once) {
+  if (deadline != never && now() >= deadline) return std::unexpected(error::timeout);
+  if (drained_ && !readable_.is_set() && !sticky_.load(sync::memory_order_relaxed))
+    return std::unexpected(error::empty);
+  take_turns(reading);
+  for (;;) {
+    readable_.clear();
+    if (is_closed()) return std::unexpected(error::closed);  // after the clear, as above
+    drained_ = false;
+    const io_count result = attempt_once();
+    if (result == -EINTR) continue;
+    if (!would_block(result)) return result;
+    drained_ = true;
+    return std::unexpected(error::empty);
+  }
+}
+
+io_count descriptor::receive(std::span<char> into) noexcept {
+  const io_count n = receive_now(fd_, into);
+  drained_ = is_tcp_ && n > 0 && static_cast<std::size_t>(n) < into.size();
+  return n;
+}
+
 std::expected<io_count, error> descriptor::read(std::span<char> into, time_point deadline) {
-  return attempt(reading, reading_stream, deadline, [this, into] {
-    const io_count n = receive_now(fd_, into);
-    drained_ = is_tcp_ && n > 0 && static_cast<std::size_t>(n) < into.size();
-    return n;
-  });
+  return attempt(reading, reading_stream, deadline, [this, into] { return receive(into); });
+}
+
+std::expected<io_count, error> descriptor::try_read(std::span<char> into, time_point deadline) {
+  return attempt_now(deadline, [this, into] { return receive(into); });
 }
 
 std::expected<io_count, error> descriptor::write(std::span<const iovec> from, time_point deadline) {
@@ -221,21 +267,41 @@ std::expected<io_count, error> descriptor::write(std::span<const iovec> from, ti
 }
 
 std::expected<io_count, error> descriptor::accept(void* from, unsigned& from_size) {
-  const unsigned room = from_size;
-  return attempt(reading, accepting, never, [this, from, room, &from_size] {
-    for (;;) {
-      from_size = room;
-      const io_count made = accept_now(fd_, from, from_size);
-      // The peer gave up while it stood in the queue; accept(2) wants these tried again.
-      if (made != -ECONNABORTED && made != -EPROTO && made != -ENETDOWN && made != -ENOPROTOOPT &&
-          made != -EHOSTDOWN && made != -EHOSTUNREACH && made != -ENETUNREACH)
-        return made;
-    }
-  });
+  return attempt(reading, accepting, never,
+                 [this, from, &from_size] { return accept_next(fd_, from, from_size); });
+}
+
+std::expected<io_count, error> descriptor::try_accept(void* from, unsigned& from_size) {
+  return attempt_now(never, [this, from, &from_size] { return accept_next(fd_, from, from_size); });
 }
 
 std::expected<io_count, error> descriptor::finish_connect(time_point deadline) {
   return attempt(writing, connecting, deadline, [this] { return connect_result(fd_); });
+}
+
+// ---- select
+
+bool descriptor::is_readable(time_point deadline) {
+  const visit inside(*this, reading);
+  if (!inside) return true;
+  const auto ready = attempt_now(deadline, [this] { return poll_now(fd_); });
+  return ready || ready.error() != error::empty;
+}
+
+selectable::line descriptor::line_up_reader(const wait_ticket& ticket, std::uint64_t value) {
+  const visit::result how = enter(reading);
+  if (how == visit::occupied) return selectable::line::occupied;
+  if (how == visit::was_closed) return selectable::line::look_again;
+  // Drained: who looked found nothing, and clears the flag before each look. A close that comes
+  // now finds us inside, and signals.
+  if (drained_ && readable_.line_up(ticket, value)) return selectable::line::waits;
+  leave(reading);
+  return selectable::line::look_again;
+}
+
+void descriptor::step_back_reader() noexcept {
+  readable_.step_back();
+  leave(reading);
 }
 
 }  // namespace greenroom::detail

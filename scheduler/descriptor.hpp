@@ -16,6 +16,7 @@
 #include "readiness.hpp"
 
 #include <greenroom/error.hpp>
+#include <greenroom/selectable.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -75,8 +76,17 @@ class descriptor {
   std::expected<io_count, error> write(std::span<const iovec> from, time_point deadline);
   // A connection from a listening socket: its fd and, in `from`, the peer's address.
   std::expected<io_count, error> accept(void* from, unsigned& from_size);
+  // The same, without a wait: error::empty when there is nothing.
+  std::expected<io_count, error> try_read(std::span<char> into, time_point deadline);
+  std::expected<io_count, error> try_accept(void* from, unsigned& from_size);
   // Waits for a connect under way; 0 or a negative errno value.
   std::expected<io_count, error> finish_connect(time_point deadline);
+
+  // For a select, which is on the reading side while it stands in line. Not inside a visit.
+  // True: a read (or accept) would not wait. It consumes nothing, nor an error of the socket.
+  bool is_readable(time_point deadline);
+  selectable::line line_up_reader(const wait_ticket& ticket, std::uint64_t value);
+  void step_back_reader() noexcept;
 
   // The poller.
   void on_events(std::uint32_t events);
@@ -89,9 +99,12 @@ class descriptor {
   void leave(side s) noexcept;
   void close_fd() noexcept;
   void take_turns(std::uint32_t s);
+  io_count receive(std::span<char> into) noexcept;
   template <class Try>
   std::expected<io_count, error> attempt(side s, const wait_reason& reason, time_point deadline,
                                          Try attempt_once);
+  template <class Try>
+  std::expected<io_count, error> attempt_now(time_point deadline, Try attempt_once);
 
   // Written by open().
   event_hub* hub_ = nullptr;

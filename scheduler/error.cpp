@@ -14,13 +14,15 @@ const error::record error::records_[] = {
     {cancelled, false, "cancelled: the calling actor is being cancelled"},
     {deadlock, false, "deadlock: this wait would have closed a circle of waits"},
     {failed, false, "failed: the actor ended by an exception"},
-    {dropped, false, "dropped: the promise was dropped without an answer"},
+    {dropped, false, "dropped: by a full mailbox, or with its promise, without an answer"},
     {no_memory, false, "no_memory: a memory, address space or map limit is reached"},
     {shutdown, false, "shutdown: the runtime is stopping or gone"},
     {end_of_stream, false, "end_of_stream: the peer closed its side"},
     {io, false, "io: the operating system reported an error"},
     {invalid, false, "invalid: an argument makes no sense"},
     {refused, false, "refused: the other side has reached a limit"},
+    {empty, false, "empty: there is nothing to receive now"},
+    {lagged, false, "lagged: values were missed"},
 };
 
 struct error::counted_record : record {

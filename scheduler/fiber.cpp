@@ -61,10 +61,12 @@ void renew(fiber* f) noexcept {
   f->is_os_thread = false;
   f->pooled_stack = false;
   f->interruptible.store(false, sync::memory_order_relaxed);
-  f->reason.store(nullptr, sync::memory_order_relaxed);
+  f->reason.store(0, sync::memory_order_relaxed);
   f->os_word.store(0, sync::memory_order_relaxed);
   f->seq = next_seq;
   f->inherited_ns = INT64_MAX;
+  f->bound_told = 0;
+  f->bound_ns = never_ns;
   f->armed_ns.store(never_ns, sync::memory_order_relaxed);
   f->deadline.heap_index = timer_node::nowhere;
 }
@@ -152,6 +154,8 @@ GREENROOM_WORKER_CODE fiber* acquire_fiber(std::size_t stack_size, const char*& 
   f->saved_errno = 0;
   f->shields = 0;
   f->swallowed = 0;
+  f->bound_told = 0;
+  f->bound_ns = never_ns;
   make_context(f->at, coloured_top(memory));
 #if defined(GREENROOM_TSAN)
   if (f->tsan_fiber == nullptr) f->tsan_fiber = __tsan_create_fiber(0);
@@ -185,6 +189,8 @@ GREENROOM_WORKER_CODE fiber* acquire_os_fiber() {
   if (f == nullptr) fatal("out of memory for the record of an OS thread");
   f->is_os_thread = true;
   f->shields = 0;
+  f->bound_told = 0;
+  f->bound_ns = never_ns;
   return f;
 }
 

@@ -57,21 +57,24 @@ struct alignas(64) fiber {
   bool is_os_thread = false;
   bool pooled_stack = false;  // of the default class: may go to a worker's spare list
   sync::atomic<bool> interruptible{false};
+  // Any thread.
+  spin_lock arm_lock;  // of `deadline` and armed_ns
 
   // Any thread.
   alignas(64) sync::atomic<task*> current{nullptr};  // what runs or waits on this stack
-  sync::atomic<const wait_reason*> reason{nullptr};
+  sync::atomic<std::uint64_t> reason{0};             // a wait_reason*, a wait_word if odd, or 0
   sync::atomic<scheduler*> owner{nullptr};  // set while it carries a loop of that scheduler
   sync::atomic<std::uint32_t> os_word{0};   // OS threads sleep on this
 
   // The running stack only.
-  std::uint32_t shields = 0;
+  std::uint16_t shields : 15 = 0;
+  std::uint16_t bound_told : 1 = 0;  // a wait that began after the bound has reported it
+  std::uint16_t swallowed = 0;       // cancels thrown and not obeyed
   std::uint64_t seq = 0;
   std::int64_t inherited_ns = INT64_MAX;  // deadline of the request that is being handled
-  std::uint32_t swallowed = 0;            // cancels thrown and not obeyed
+  std::int64_t bound_ns = never_ns;       // no wait lasts longer (U1)
 
   // Deadline: one lazily re-armed timer for all waits of this fiber (T1).
-  spin_lock arm_lock;
   sync::atomic<std::int64_t> armed_ns{never_ns};
   alignas(64) timer deadline{};
 
@@ -85,6 +88,21 @@ struct alignas(64) fiber {
   void* fake_stack = nullptr;
 #endif
 };
+
+// The deadline of a fiber that does not wait for one any more (T1).
+bool is_unwanted(const timer* t) noexcept;
+
+// ---- bounds.cpp: what a bound does to waits, for those who found that there is one (U1-U3)
+
+// The earlier of the two; the deadline itself where the bound does not count.
+time_point cut_by_bound(const fiber* f, time_point deadline) noexcept;
+// Throws past_deadline if the bound has passed and counts.
+void obey_bound(fiber* f);
+// For waits with a result: the first that begins after the bound may report it.
+void report_bound(fiber* f);
+// Takes the bound away, or brings it back.
+std::int64_t hide_bound(fiber* f) noexcept;
+void restore_bound(fiber* f, std::int64_t bound_ns) noexcept;
 
 // Without a look at the record, whose memory may have been given back.
 inline fiber* fiber_of(timer* deadline) noexcept {

@@ -293,7 +293,9 @@ GREENROOM_NOINLINE GREENROOM_WORKER_CODE bool let_others_run(worker* w) {
     w->yielded = w->current;
     w = switch_here(w, take_spare(w), nullptr, nullptr);
   }  // else there is nobody else here
-  return !is_cancelled(w);
+  const task* t = w->current->current.load(sync::memory_order_relaxed);
+  return t == nullptr ||
+         (t->control.load(sync::memory_order_relaxed) & (control_cancel | control_bounded)) == 0;
 }
 
 GREENROOM_WORKER_CODE static void go_behind_children(void* argument) {

@@ -49,6 +49,12 @@ struct ring {
     return n;
   }
 
+  // The reader: bytes, or the end.
+  [[nodiscard]] bool has_news() const noexcept {
+    return tail.load(sync::memory_order_acquire) != head.load(sync::memory_order_relaxed) ||
+           write_ended.load(sync::memory_order_acquire);
+  }
+
   std::size_t put(std::span<const char> from) noexcept {
     const std::uint64_t to = tail.load(sync::memory_order_relaxed);
     // acquire: pairs with the release in take().
@@ -86,13 +92,15 @@ struct pipe {
   ring back;
 };
 
-class memory_end final : public stream {
+class memory_end final : public stream, private selectable {
  public:
   memory_end(std::shared_ptr<pipe> whole, ring& in, ring& out) noexcept
       : whole_(std::move(whole)), in_(in), out_(out) {}
   ~memory_end() override { close(); }
 
   std::expected<std::size_t, error> read_some(std::span<char> into) override;
+  std::expected<std::size_t, error> try_read_some(std::span<char> into) override;
+  selectable* reading() noexcept override { return this; }
   std::expected<std::size_t, error> write_some(
       std::span<const std::span<const char>> pieces) override;
   void shutdown_write() override;
@@ -103,6 +111,15 @@ class memory_end final : public stream {
   std::string peer_name() const override { return "memory"; }
 
  private:
+  bool is_ready() override;
+  line line_up(const wait_ticket& ticket, std::uint64_t value) override;
+  void step_back() noexcept override;
+  time_point due() const noexcept override {
+    return time_point(duration(deadline_ns_.load(sync::memory_order_relaxed)));
+  }
+  // Whoever is the reader: a count, the end, or 0 for "not now".
+  std::expected<std::size_t, error> take(std::span<char> into);
+
   [[nodiscard]] bool is_closed() const noexcept { return closed_.load(sync::memory_order_acquire); }
   // The loop of try and wait. `attempt` gives a count, an error, or 0 for "not now".
   template <class Attempt>
@@ -125,8 +142,8 @@ template <class Attempt>
 std::expected<std::size_t, error> memory_end::until_done(readiness& changed,
                                                          const wait_reason& reason,
                                                          Attempt attempt) {
-  const time_point deadline{duration(deadline_ns_.load(sync::memory_order_relaxed))};
   if (report_cancel()) return std::unexpected(error::cancelled);
+  const time_point deadline = bounded(due());
   if (deadline != never && now() >= deadline) return std::unexpected(error::timeout);
   for (;;) {
     changed.clear();
@@ -143,21 +160,56 @@ std::expected<std::size_t, error> memory_end::until_done(readiness& changed,
   }
 }
 
+std::expected<std::size_t, error> memory_end::take(std::span<char> into) {
+  // The end first: bytes put before it are seen by the take after it.
+  const bool ended = in_.write_ended.load(sync::memory_order_acquire);
+  const std::size_t n = in_.take(into);
+  if (n != 0) {
+    in_.drained.signal();
+  } else if (ended) {
+    return std::unexpected(error::end_of_stream);
+  }
+  return n;
+}
+
 std::expected<std::size_t, error> memory_end::read_some(std::span<char> into) {
   if (into.empty()) return 0u;
   const stay inside(in_.reader_inside);
   if (!inside) return std::unexpected(occupied("read from"));
-  return until_done(in_.filled, reading_memory, [&]() -> std::expected<std::size_t, error> {
-    // The end first: bytes put before it are seen by the take after it.
-    const bool ended = in_.write_ended.load(sync::memory_order_acquire);
-    const std::size_t n = in_.take(into);
-    if (n != 0) {
-      in_.drained.signal();
-    } else if (ended) {
-      return std::unexpected(error::end_of_stream);
-    }
-    return n;
-  });
+  return until_done(in_.filled, reading_memory, [&] { return take(into); });
+}
+
+std::expected<std::size_t, error> memory_end::try_read_some(std::span<char> into) {
+  if (into.empty()) return 0u;
+  const stay inside(in_.reader_inside);
+  if (!inside) return std::unexpected(occupied("read from"));
+  in_.filled.clear();
+  if (is_closed()) return std::unexpected(error::closed);
+  if (due() != never && now() >= due()) return std::unexpected(error::timeout);
+  const auto n = take(into);
+  if (n && *n == 0) return std::unexpected(error::empty);
+  return n;
+}
+
+bool memory_end::is_ready() {
+  const stay inside(in_.reader_inside);
+  if (!inside || (due() != never && now() >= due())) return true;
+  in_.filled.clear();
+  return is_closed() || in_.has_news();
+}
+
+selectable::line memory_end::line_up(const wait_ticket& ticket, std::uint64_t value) {
+  // acquire: sees what the last reader left.
+  if (in_.reader_inside.exchange(true, sync::memory_order_acquire)) return line::occupied;
+  // What comes after this look finds the ticket (R1).
+  if (!is_closed() && !in_.has_news() && in_.filled.line_up(ticket, value)) return line::waits;
+  in_.reader_inside.store(false, sync::memory_order_release);
+  return line::look_again;
+}
+
+void memory_end::step_back() noexcept {
+  in_.filled.step_back();
+  in_.reader_inside.store(false, sync::memory_order_release);
 }
 
 std::expected<std::size_t, error> memory_end::write_some(

@@ -35,16 +35,26 @@ GREENROOM_COLD error socket_stream::failed(std::string_view doing, int number) c
   return system_error(doing, peer_, number);
 }
 
-std::expected<std::size_t, error> socket_stream::read_some(std::span<char> into) {
-  if (into.empty()) return 0u;
-  const descriptor::visit visit(*d_, descriptor::reading);
-  if (!visit) return std::unexpected(refused_entry(visit, "read from"));
-  const time_point deadline{duration(deadline_ns_.load(sync::memory_order_relaxed))};
-  const auto count = d_->read(into, deadline);
+std::expected<std::size_t, error> socket_stream::bytes_read(
+    const std::expected<io_count, error>& count) const {
   if (!count) return std::unexpected(count.error());
   if (*count > 0) return static_cast<std::size_t>(*count);
   if (*count == 0) return std::unexpected(error::end_of_stream);
   return std::unexpected(failed("read from", static_cast<int>(-*count)));
+}
+
+std::expected<std::size_t, error> socket_stream::read_some(std::span<char> into) {
+  if (into.empty()) return 0u;
+  const descriptor::visit visit(*d_, descriptor::reading);
+  if (!visit) return std::unexpected(refused_entry(visit, "read from"));
+  return bytes_read(d_->read(into, due()));
+}
+
+std::expected<std::size_t, error> socket_stream::try_read_some(std::span<char> into) {
+  if (into.empty()) return 0u;
+  const descriptor::visit visit(*d_, descriptor::reading);
+  if (!visit) return std::unexpected(refused_entry(visit, "read from"));
+  return bytes_read(d_->try_read(into, due()));
 }
 
 std::expected<std::size_t, error> socket_stream::write_some(
@@ -59,8 +69,7 @@ std::expected<std::size_t, error> socket_stream::write_some(
   if (used == 0) return 0u;
   const descriptor::visit visit(*d_, descriptor::writing);
   if (!visit) return std::unexpected(refused_entry(visit, "write to"));
-  const time_point deadline{duration(deadline_ns_.load(sync::memory_order_relaxed))};
-  const auto count = d_->write(std::span(parts, used), deadline);
+  const auto count = d_->write(std::span(parts, used), due());
   if (!count) return std::unexpected(count.error());
   if (*count >= 0) return static_cast<std::size_t>(*count);
   if (*count == -EPIPE && write_is_shut_.load(sync::memory_order_relaxed))

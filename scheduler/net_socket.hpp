@@ -12,7 +12,7 @@
 
 namespace greenroom::detail {
 
-class socket_stream final : public stream {
+class socket_stream final : public stream, private selectable {
  public:
   socket_stream(descriptor* d, std::string peer) noexcept : d_(d), peer_(std::move(peer)) {}
   ~socket_stream() override { descriptor::dispose(d_); }
@@ -20,12 +20,24 @@ class socket_stream final : public stream {
   std::expected<std::size_t, error> read_some(std::span<char> into) override;
   std::expected<std::size_t, error> write_some(
       std::span<const std::span<const char>> pieces) override;
+  std::expected<std::size_t, error> try_read_some(std::span<char> into) override;
+  selectable* reading() noexcept override { return this; }
   void shutdown_write() override;
   void close() override;
   void deadline(time_point when) override;
   std::string peer_name() const override { return peer_; }
 
  private:
+  bool is_ready() override { return d_->is_readable(due()); }
+  line line_up(const wait_ticket& ticket, std::uint64_t value) override {
+    return d_->line_up_reader(ticket, value);
+  }
+  void step_back() noexcept override { d_->step_back_reader(); }
+  time_point due() const noexcept override {
+    return time_point(duration(deadline_ns_.load(sync::memory_order_relaxed)));
+  }
+
+  std::expected<std::size_t, error> bytes_read(const std::expected<io_count, error>& count) const;
   error refused_entry(const descriptor::visit& visit, const char* doing) const;
   error failed(std::string_view doing, int number) const;
 

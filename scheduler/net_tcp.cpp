@@ -31,7 +31,7 @@ GREENROOM_NOINLINE int bind_and_listen(int fd, const sockaddr* to, socklen_t siz
 
 // ---- accepting
 
-class socket_listener final : public listener {
+class socket_listener final : public listener, private selectable {
  public:
   // `path`: of a Unix socket, removed at the end; else empty.
   socket_listener(descriptor* d, std::string address, std::uint16_t port, std::string path)
@@ -42,11 +42,23 @@ class socket_listener final : public listener {
   }
 
   made_stream accept() override;
+  made_stream try_accept() override;
+  selectable* accepting() noexcept override { return this; }
   void close() override;
   std::string address() const override { return address_; }
   std::uint16_t port() const override { return port_; }
 
  private:
+  using taking = std::expected<io_count, error> (descriptor::*)(void*, unsigned&);
+  made_stream accept_with(taking take);
+
+  bool is_ready() override { return d_->is_readable(never); }
+  line line_up(const wait_ticket& ticket, std::uint64_t value) override {
+    return d_->line_up_reader(ticket, value);
+  }
+  void step_back() noexcept override { d_->step_back_reader(); }
+  time_point due() const noexcept override { return never; }
+
   descriptor* d_;
   std::string address_;
   std::uint16_t port_;
@@ -54,7 +66,10 @@ class socket_listener final : public listener {
   sync::atomic<bool> is_unlinked_{false};
 };
 
-made_stream socket_listener::accept() {
+made_stream socket_listener::accept() { return accept_with(&descriptor::accept); }
+made_stream socket_listener::try_accept() { return accept_with(&descriptor::try_accept); }
+
+made_stream socket_listener::accept_with(taking take) {
   const descriptor::visit visit(*d_, descriptor::reading);
   if (!visit) {
     if (visit.is_closed()) return std::unexpected(error::closed);
@@ -64,7 +79,7 @@ made_stream socket_listener::accept() {
   }
   const bool is_tcp = path_.empty();
   ip_address from;
-  const auto fd = d_->accept(is_tcp ? &from.any : nullptr, from.size);
+  const auto fd = (d_->*take)(is_tcp ? &from.any : nullptr, from.size);
   if (!fd) return std::unexpected(fd.error());
   if (*fd < 0) return std::unexpected(system_error("accept on", address_, static_cast<int>(-*fd)));
   return stream_of(static_cast<int>(*fd), is_tcp, "accept on " + address_ + " from",

@@ -71,13 +71,15 @@ GREENROOM_WORKER_CODE void publish_parked(void* argument) {
 std::uint64_t take_value(fiber* f) {
   const std::uint64_t value = f->state.load(sync::memory_order_acquire);  // S2
   GREENROOM_ASSERT((value & phase_mask) == phase_notified);
-  f->reason.store(nullptr, sync::memory_order_relaxed);
+  f->reason.store(0, sync::memory_order_relaxed);
   f->state.store(phase_running, sync::memory_order_relaxed);
   return value & ~phase_mask;
 }
 
 std::uint64_t park_os_thread(fiber* f, time_point deadline) {
-  const std::int64_t until = deadline == never ? -1 : deadline.time_since_epoch().count();
+  // A time before the clock's beginning has passed as well; negative would be `never` to the futex.
+  const std::int64_t due = deadline.time_since_epoch().count();
+  const std::int64_t until = deadline == never ? -1 : due < 0 ? 0 : due;
   std::uint64_t seen = f->state.load(sync::memory_order_acquire);
   const std::uint64_t parked = (seen & ~phase_mask) | phase_parked;
   f->os_word.store(0, sync::memory_order_relaxed);
@@ -155,11 +157,17 @@ void fire_deadline(timer* t, std::int64_t now_ns) {
   }
 }
 
-wait_ticket begin_wait(const wait_reason& reason, bool interruptible) {
+bool is_unwanted(const timer* t) noexcept {
+  if (t->fire != fire_deadline) return false;
+  // relaxed: a wait that sets it now finds its timer armed, or arms it (T1).
+  return fiber_of(const_cast<timer*>(t))->deadline_ns.load(sync::memory_order_relaxed) == never_ns;
+}
+
+static inline wait_ticket announce(std::uint64_t reason, bool interruptible) {
   fiber* f = current_fiber();
   GREENROOM_ASSERT((f->state.load(sync::memory_order_relaxed) & phase_mask) == phase_running);
   ++f->seq;
-  f->reason.store(&reason, sync::memory_order_relaxed);
+  f->reason.store(reason, sync::memory_order_relaxed);
   f->interruptible.store(
       interruptible && f->shields == 0 && (f->is_os_thread || std::uncaught_exceptions() == 0),
       sync::memory_order_relaxed);
@@ -171,8 +179,17 @@ wait_ticket begin_wait(const wait_reason& reason, bool interruptible) {
   return {f, f->seq};
 }
 
+wait_ticket begin_wait(const wait_reason& reason, bool interruptible) {
+  return announce(reinterpret_cast<std::uint64_t>(&reason), interruptible);
+}
+wait_ticket begin_wait(wait_word on, bool interruptible) {
+  return announce(on.word, interruptible);
+}
+
 static std::uint64_t park(time_point deadline, bool bounded) {
   fiber* f = current_fiber();
+  if (bounded && GREENROOM_UNLIKELY(deadline.time_since_epoch().count() > f->bound_ns))
+    deadline = cut_by_bound(f, deadline);
   if (f->is_os_thread) return park_os_thread(f, deadline);
   if ((f->state.load(sync::memory_order_relaxed) & phase_mask) == phase_notified)
     return take_value(f);
@@ -207,7 +224,7 @@ bool abandon() {
   if ((seen & phase_mask) == phase_preparing &&
       f->state.compare_exchange_strong(seen, phase_running, sync::memory_order_acq_rel,
                                        sync::memory_order_acquire)) {
-    f->reason.store(nullptr, sync::memory_order_relaxed);
+    f->reason.store(0, sync::memory_order_relaxed);
     return true;
   }
   return false;
@@ -223,6 +240,22 @@ bool wake(wait_ticket ticket, std::uint64_t value) { return wake(ticket, value, 
 bool wake_bound(wait_ticket ticket, std::uint64_t value) {
   return wake(ticket, value, schedule_bound);
 }
+
+claim try_claim(const wait_ticket& ticket, std::uint64_t value) {
+  fiber* f = ticket.who;
+  std::uint64_t seen = f->state.load(sync::memory_order_acquire);
+  while (seen >> 4 == ticket.seq && is_waiting(seen)) {
+    const bool parked = (seen & phase_mask) == phase_parked;
+    // acq_rel: S2, as in decide().
+    if (f->state.compare_exchange_strong(seen, value | phase_notified, sync::memory_order_acq_rel,
+                                         sync::memory_order_acquire))
+      return parked ? claim::waiting : claim::won;
+  }
+  return claim::lost;
+}
+
+void resume(const wait_ticket& ticket) { make_runnable(ticket.who, schedule_fiber); }
+void resume_bound(const wait_ticket& ticket) { make_runnable(ticket.who, schedule_bound); }
 
 void arm_poke(time_point deadline) {
   fiber* f = current_fiber();
@@ -272,12 +305,16 @@ void throw_if_cancelled() {
   fiber* f = current_fiber();
   task* t = f->current.load(sync::memory_order_relaxed);
   if (t != nullptr && cancel_due(f, t)) throw_cancelled(f);
+  if (GREENROOM_UNLIKELY(f->bound_ns != never_ns)) obey_bound(f);
 }
 
 bool report_cancel() {
   fiber* f = current_fiber();
   task* t = f->current.load(sync::memory_order_relaxed);
-  if (t == nullptr || !cancel_due(f, t)) return false;
+  if (t == nullptr || !cancel_due(f, t)) {
+    if (GREENROOM_UNLIKELY(f->bound_ns != never_ns)) report_bound(f);
+    return false;
+  }
   if ((t->control.fetch_or(control_told, sync::memory_order_relaxed) & control_told) != 0)
     throw_cancelled(f);
   return true;
@@ -295,19 +332,38 @@ std::int64_t exchange_inherited_deadline(std::int64_t ns) noexcept {
   return before;
 }
 
-std::int64_t inherited_deadline() noexcept { return current_fiber()->inherited_ns; }
+std::int64_t inherited_deadline() noexcept {
+  const fiber* f = current_fiber();
+  if (GREENROOM_LIKELY(f->bound_ns >= f->inherited_ns)) return f->inherited_ns;
+  const time_point cut = cut_by_bound(f, time_point(duration(f->inherited_ns)));
+  // Nothing is left: said so that no cheap and old clock makes something of it.
+  return now() >= cut ? INT64_MIN : cut.time_since_epoch().count();
+}
 
 const char* reason_of(const fiber* f) noexcept {
-  const wait_reason* r = f->reason.load(sync::memory_order_relaxed);
-  return r == nullptr ? "" : r->text;
+  const std::uint64_t word = f->reason.load(sync::memory_order_relaxed);
+  return word == 0 || word % 2 != 0 ? "" : reinterpret_cast<const wait_reason*>(word)->text;
+}
+
+std::uint64_t wait_word_of(const fiber* f) noexcept {
+  const std::uint64_t word = f->reason.load(sync::memory_order_relaxed);
+  return word % 2 != 0 ? word : 0;
 }
 
 }  // namespace greenroom::detail
 
 namespace greenroom {
 
-shield::shield() noexcept { ++detail::current_fiber()->shields; }
-shield::~shield() { --detail::current_fiber()->shields; }
+shield::shield() noexcept {
+  detail::fiber* f = detail::current_fiber();
+  ++f->shields;
+  bound_ns_ = detail::hide_bound(f);
+}
+shield::~shield() {
+  detail::fiber* f = detail::current_fiber();
+  --f->shields;
+  detail::restore_bound(f, bound_ns_);
+}
 
 bool cancel_requested() noexcept {
   const detail::task* t = detail::current_task();

@@ -3,21 +3,24 @@
 
 namespace greenroom::detail {
 
-void readiness::leave_ticket(wait_ticket ticket) {
+void readiness::leave_ticket(wait_ticket ticket, std::uint64_t value) noexcept {
   const spin_guard guard(lock_);
   waiter_ = ticket;
+  value_ = value;
 }
 
 GREENROOM_NOINLINE void readiness::wake_waiter() {
   wait_ticket waiter;
+  std::uint64_t value;
   {
     const spin_guard guard(lock_);
     waiter = waiter_;
+    value = value_;
     waiter_ = {};
   }
   // A stale ticket (its wait ended by deadline or cancel) does nothing; the flag stays set for
   // the next wait.
-  if (waiter.who != nullptr) wake(waiter);
+  if (waiter.who != nullptr) wake(waiter, value);
 }
 
 wait_end readiness::wait(const wait_reason& reason, time_point deadline) {
@@ -31,6 +34,13 @@ wait_end readiness::wait(const wait_reason& reason, time_point deadline) {
   if (outcome == outcome_timeout) return wait_end::timeout;
   if (outcome == outcome_cancelled) return wait_end::cancelled;
   return wait_end::ready;
+}
+
+bool readiness::line_up(const wait_ticket& ticket, std::uint64_t value) {
+  leave_ticket(ticket, value);
+  if (!is_set()) return true;  // R1
+  step_back();
+  return false;
 }
 
 }  // namespace greenroom::detail

@@ -7,12 +7,17 @@
 // and the try sees it. If signal() comes second the flag is set when wait() looks, or wait() has
 // left its ticket under the lock before signal() takes it.
 //
+// A select stands in line with line_up() instead of wait(): its ticket is then decided with a
+// value.
+//
 // One waiter at a time; any number of signalling threads.
 #pragma once
 
 #include <greenroom/detail/spin_lock.hpp>
 #include <greenroom/detail/sync.hpp>
 #include <greenroom/park.hpp>
+
+#include <cstdint>
 
 namespace greenroom::detail {
 
@@ -28,6 +33,10 @@ class readiness {
   }
   [[nodiscard]] bool is_set() const noexcept { return set_.load(sync::memory_order_acquire); }
   wait_end wait(const wait_reason& reason, time_point deadline);
+  // signal() decides that wait with the value. False: it is set already, nobody stands in line.
+  bool line_up(const wait_ticket& ticket, std::uint64_t value);
+  // After a line_up() that returned true.
+  void step_back() noexcept { leave_ticket({}); }
 
   // Any thread.
   void signal() {
@@ -40,11 +49,12 @@ class readiness {
 
  private:
   void wake_waiter();
-  void leave_ticket(wait_ticket ticket);
+  void leave_ticket(wait_ticket ticket, std::uint64_t value = outcome_woken) noexcept;
 
   sync::atomic<bool> set_{true};
   spin_lock lock_;
   wait_ticket waiter_ GREENROOM_GUARDED_BY(lock_);
+  std::uint64_t value_ GREENROOM_GUARDED_BY(lock_) = outcome_woken;
 };
 
 }  // namespace greenroom::detail

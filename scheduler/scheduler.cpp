@@ -334,13 +334,17 @@ void scheduler::push_bound(runnable r) {
     return;
   }
   push_back(w, r | runnable_bound);
-  const std::int64_t t = now().time_since_epoch().count();
   if (w->ready.is_past(w->bound_mark)) {
     w->bound_mark = w->ready.end();
-    w->bound_since = t;
-    w->ripe_bound.store(false, sync::memory_order_relaxed);
+    w->bound_since = 0;
+    if (w->ripe_bound.load(sync::memory_order_relaxed))
+      w->ripe_bound.store(false, sync::memory_order_relaxed);
     return;
   }
+  // The clock costs as much as a switch, and a while is long enough for many looks at it.
+  if ((++w->bound_pushes & 15u) != 0) return;
+  const std::int64_t t = now().time_since_epoch().count();
+  if (w->bound_since == 0) w->bound_since = t;
   if (t - w->bound_since < worker::bound_ripe_ns) return;
   w->ripe_bound.store(true, sync::memory_order_relaxed);
   const unsigned i = idle_.claim_without_fence();
@@ -420,7 +424,7 @@ scheduler* start_scheduler(const scheduler_settings& how, const char*& why) {
 bool stop_scheduler(scheduler* s, time_point deadline, bool recycle) {
   return s->stop(deadline, recycle);
 }
-bool is_quiet(const scheduler* s, time_point until) noexcept { return s->quiet(until); }
+bool is_quiet(scheduler* s, time_point until) noexcept { return s->quiet(until); }
 unsigned worker_count(const scheduler* s) noexcept { return s->worker_count(); }
 
 GREENROOM_WORKER_CODE unsigned worker_index(const scheduler* s) noexcept {
@@ -466,10 +470,12 @@ namespace greenroom {
 
 void yield() {
   detail::worker* w = detail::this_worker();
+  bool goes_on = false;  // neither a cancel nor a deadline can be due
   if (w == nullptr)
     sched_yield();
-  else if (!detail::let_others_run(w))
-    detail::throw_if_cancelled();
+  else
+    goes_on = detail::let_others_run(w);
+  if (!goes_on) detail::throw_if_cancelled();
 }
 
 void sleep_until(time_point t) {

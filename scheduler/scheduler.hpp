@@ -52,7 +52,7 @@ class scheduler {
   void want_poller();
   void arm(timer* t, std::int64_t when_ns);
   std::uint64_t new_id();
-  [[nodiscard]] bool quiet(time_point until) const;  // see is_quiet()
+  [[nodiscard]] bool quiet(time_point until);  // see is_quiet()
   // How many shall be able to attend to their queues; helpers come on top.
   [[nodiscard]] unsigned worker_count() const noexcept { return workers_; }
   netpoller* poller() noexcept { return poller_.get(); }

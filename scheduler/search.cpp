@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A worker that is out of work: it searches, steals, naps or sleeps, and is woken.
+#include "random.hpp"
 #include "scheduler.hpp"
 
 namespace greenroom::detail {
@@ -72,9 +73,7 @@ GREENROOM_WORKER_CODE runnable scheduler::steal_from(worker* w, worker& victim, 
 }
 
 GREENROOM_WORKER_CODE runnable scheduler::steal(worker* w) {
-  w->random ^= w->random << 13;
-  w->random ^= w->random >> 17;
-  w->random ^= w->random << 5;
+  next_random(w->random);
   const unsigned all = places();
   const unsigned first = w->random % all;
   for (unsigned k = 0; k < all; ++k) {
@@ -213,11 +212,16 @@ void scheduler::want_poller() {
   if (i != idle_set::nobody) wake_worker(i);
 }
 
-bool scheduler::quiet(time_point until) const {
+bool scheduler::quiet(time_point until) {
+  const std::int64_t until_ns = until.time_since_epoch().count();
   if (injector_.size_approx() != 0) return false;
   if (!everybody_sleeps()) return false;
-  for (unsigned i = 0; i < places(); ++i)
-    if (worker_at(i).clock.earliest() < until.time_since_epoch().count()) return false;
+  for (unsigned i = 0; i < places(); ++i) {
+    timers& clock = worker_at(i).clock;
+    if (clock.earliest() >= until_ns) continue;
+    clock.drop_unwanted(until_ns, is_unwanted, now().time_since_epoch().count());
+    if (clock.earliest() < until_ns) return false;
+  }
   return !work_somewhere(nullptr);
 }
 

@@ -76,6 +76,9 @@ class timer_heap {
     if (size_ < capacity_ / 8 && capacity_ > capacity_first) shrink();
   }
 
+  // REQUIRES: not empty.
+  [[nodiscard]] timer_node* first() const noexcept { return entries_[0].node; }
+
   // REQUIRES: not empty. The first to fire.
   timer_node* pop() noexcept {
     GREENROOM_ASSERT(size_ != 0);

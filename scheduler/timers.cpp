@@ -57,6 +57,23 @@ bool timers::move_to(timers& other) GREENROOM_NO_LOCK_ANALYSIS {
   return other.earliest_.load(sync::memory_order_relaxed) < before;
 }
 
+void timers::drop_unwanted(std::int64_t before_ns, bool (*unwanted)(const timer*),
+                           std::int64_t now_ns) {
+  for (;;) {
+    timer* first = nullptr;
+    {
+      const spin_guard guard(lock_);
+      if (heap_.empty() || heap_.earliest() >= before_ns) return;
+      first = static_cast<timer*>(heap_.first());
+      if (!unwanted(first)) return;
+      heap_.pop();
+      publish_earliest();
+    }
+    // Somebody may want it by now: it arms itself again then, as whenever it fires early (T1).
+    first->fire(first, now_ns);
+  }
+}
+
 int timers::expire(std::int64_t now_ns) {
   struct {
     timer* what;

@@ -36,6 +36,9 @@ class timers {
   static bool cancel(timer* t);
   // Moves all timers to another heap; returns true when that one's earliest changed.
   bool move_to(timers& other);
+  // Fires timers that go off before then and that nobody waits for, until the earliest is one that
+  // somebody does. Any thread.
+  void drop_unwanted(std::int64_t before_ns, bool (*unwanted)(const timer*), std::int64_t now_ns);
   // Runs what is due, at most batch_max; returns how many ran.
   int expire(std::int64_t now_ns);
   // Any thread; never_ns when there is none.

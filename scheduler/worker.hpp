@@ -130,7 +130,8 @@ struct alignas(128) worker {
   std::uint64_t next_id = 0;  // ids are handed out in blocks
   std::uint64_t ids_end = 0;
   std::uint32_t bound_mark = 0;  // where `ready` ended then, see push_bound
-  std::int64_t bound_since = 0;
+  std::int64_t bound_since = 0;  // 0: nobody has looked yet
+  std::uint32_t bound_pushes = 0;
   std::int64_t oldest_taken = 0;  // when the oldest child last had its turn
   std::int64_t coarse_now = 0;    // refreshed at every fair pick and after every sleep
   fiber* os_fiber = nullptr;

@@ -129,6 +129,58 @@ void timers() {
   require(to.ask(until_idle{}, 10s).value_or(-1) == 3, "a session ends when nothing comes");
 }
 
+void channels() {
+  gr::runtime rt;
+  std::string got;
+  // [channels]
+  auto [to, from] = gr::channel<std::string>(1);  // room for one value
+  const gr::green_thread reader = rt.spawn([&got, words = std::move(from)] {
+    for (const std::string& word : words) got += word;
+  });  // until no sender is left, nor a value
+
+  gr::sender<std::string> also = to;             // one more sender of the same channel
+  to.send("one ");                               // waits for room
+  if (auto sent = also.try_send("two "); !sent)  // does not: why, and the value back
+    to.send(std::move(sent.error().message));
+  to.close();
+  also.close();
+  reader.join();
+  // [/channels]
+  require(got == "one two ", "all that was sent is received, in order");
+}
+
+// [select]
+struct stop {};
+
+// Hands the newest reading on, whenever somebody takes one.
+void newest(gr::mailbox<stop>& in, gr::receiver<int> readings, gr::sender<int> out) {
+  gr::sender<int> to;  // empty: its case does not happen, until there is something to send
+  int reading = 0;
+  bool open = true;
+  const auto end = [&] { open = false; };
+  const auto keep = [&](int r) {
+    reading = r;
+    to = out;
+  };
+  while (open)
+    gr::select(readings.on(keep), readings.on_end(end),  // a value, or no sender is left
+               to.on(reading, [&] { to.close(); }),      // somebody has taken it
+               in.on([&](stop) { open = false; }),       // the actor's own mailbox
+               gr::after(1min, end));
+}
+// [/select]
+
+void selects() {
+  gr::runtime rt;
+  const auto [put, readings] = gr::channel<int>(0);
+  const auto [to, taken] = gr::channel<int>(0);
+  const auto keeper = rt.spawn(newest, readings, to);
+  for (int reading : {1, 2, 3}) put.send(reading);
+  require(taken.receive().value_or(0) == 3, "the newest reading is taken");
+  require(!taken.try_receive(), "it is taken once");
+  keeper.send(stop{});
+}
+
 // [local]
 gr::local<std::string> request_name;  // one for each actor
 
@@ -241,6 +293,8 @@ int main() {
   objects();
   promises();
   timers();
+  channels();
+  selects();
   locals();
   calls_that_block();
   streams();

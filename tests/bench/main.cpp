@@ -39,6 +39,15 @@ constexpr bench::workload workloads[] = {
      "how long a message and a sleep wait beside actors that never end; no helpers"},
     {"crowd", bench::crowd, "n=50000 threads=32 chan=1024",
      "threads OS threads and as many green ones send n each into one mailbox (chan 0: unbounded)"},
+    {"chan", bench::chan, "n=1000000 cap=0 pairs=1",
+     "pairs senders and receivers share a channel of capacity cap"},
+    {"select", bench::select, "n=1000000 cases=2 cap=1 form=call",
+     "one selects among cases channels, ready at random; form=set: by a set made once"},
+    {"sieve", bench::sieve, "n=2000 cap=0", "the first n primes, a green thread each"},
+    {"broadcast", bench::broadcast, "n=100000 receivers=1000 chan=128 policy=wait",
+     "one sender, every receiver sees n values; policy=drop: the slow miss some"},
+    {"work_queue", bench::work_queue, "n=1000000 producers=8 consumers=8 chan=1024",
+     "producers x n jobs for any of the consumers, in no order"},
     {"echo", bench::echo, "port=7777", "TCP echo server on 127.0.0.1, until killed"},
 };
 

@@ -22,6 +22,11 @@ void nest(const params& p);
 void burst(const params& p);
 void fair(const params& p);
 void crowd(const params& p);
+void chan(const params& p);
+void select(const params& p);
+void sieve(const params& p);
+void broadcast(const params& p);
+void work_queue(const params& p);
 void echo(const params& p);  // only where the library has streams
 
 }  // namespace bench

@@ -4,9 +4,10 @@
 
 Usage: check_snippets.py TOP [--fix]
 
-Every fenced cpp block of a Markdown file stands right under a line `<!-- file: PATH -->` or
+Every fenced cpp or go block of a Markdown file stands right under a line `<!-- file: PATH -->` or
 `<!-- file: PATH#NAME -->` and equals that file (without its licence line), or its region between
-the lines `// [NAME]` and `// [/NAME]`, common indentation taken off. --fix writes the text in.
+the lines `// [NAME]` and `// [/NAME]`, common indentation taken off, tabs as four blanks. --fix
+writes the text in.
 """
 import os
 import re
@@ -34,7 +35,7 @@ def region(top, path, name):
         marks = [line.strip() for line in lines]
         lines = lines[marks.index(f"// [{name}]") + 1:marks.index(f"// [/{name}]")]
         lines = [line for line in lines if not re.match(r"^\s*// \[/?[\w-]+\]$", line)]
-    return textwrap.dedent("\n".join(lines)).strip("\n").splitlines()
+    return textwrap.dedent("\n".join(lines)).strip("\n").expandtabs(4).splitlines()
 
 
 def check(top, path, fix):
@@ -51,7 +52,7 @@ def check(top, path, fix):
             continue
         end = lines.index("```", at)
         block = lines[at:end]
-        if fence[1] in ("cpp", "c++", "C++"):
+        if fence[1] in ("cpp", "c++", "C++", "go"):
             blocks += 1
             mark = MARK.match(lines[at - 2]) if at >= 2 else None
             if not mark:

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <random>
 #include <string>
 #include <unistd.h>
 #include <utility>
@@ -41,6 +42,13 @@ T must(std::expected<T, gr::error> result) {
 
 inline void must(const gr::status& result) {
   if (!result) throw std::runtime_error(result.error().text());
+}
+
+// Replay a failure with GREENROOM_SEED=<the seed printed>.
+inline std::uint32_t seed_of_this_run() {
+  const char* const wish = std::getenv("GREENROOM_SEED");
+  return wish != nullptr ? static_cast<std::uint32_t>(std::strtoul(wish, nullptr, 10))
+                         : std::random_device{}();
 }
 
 // A directory that goes with the test.

@@ -132,6 +132,8 @@ EDITS = [
     return word_.fetch_sub(one * n, sync::memory_order_acq_rel);"""),
     (INBOX, "- (counted ? one : 0);", "- (counted && !mutated(43) ? one : 0);"),
     (INBOX, "return (word & idle) != 0;  // M2", "return !mutated(44) && (word & idle) != 0;"),
+    (INBOX, *weaker(60, "word_.compare_exchange_weak(before, after, sync::memory_order_acq_rel,",
+                    "acq_rel", "relaxed")),
 ]
 
 # Number: what is wrong, and the checks of which one must fail.
@@ -169,6 +171,9 @@ FAULTS = {
     43: ("a message handled in place gives no room back", ["in_place_bounded"]),
     44: ("a signal leaves the idle receiver lying", ["stopped"]),
     45: ("the receiver rests over senders that wait for the room it gives back", ["capacity_2"]),
+    60: ("a message that replaces others is published too early", ["oldest_2x2", "oldest_2x3"]),
+    61: ("the receiver takes without the lock", ["oldest_2x2", "oldest_2x3"]),
+    62: ("who replaces gives room back that nobody had", ["oldest_2x2", "oldest_2x3"]),
     90: ("poller: woken with weak orders", ["poller_1_1", "poller_2_2"]),
     91: ("foreign work is added as if its adder would reach it", ["idle_1_1", "idle_1_2"]),
     92: ("a worker does not look again", ["idle_1_1"]),

@@ -26,6 +26,7 @@ PROGRAMS = {
     "inbox_check": {"unbounded_2x2": 2, "unbounded_3x1": 1, "in_place_2x2": 2,
                     "in_place_bounded": 1, "capacity_1": 1, "capacity_2": 0, "stopped": 1,
                     "stopped_in_place": 2, "stopped_full": 0},
+    "oldest_check": {"oldest_2x2": 1, "oldest_2x3": 0},
 }
 COPIES = {mutations.IDLE: "idle_set.hpp", mutations.RINGS: "run_queue.hpp",
           mutations.BIAS: "bias.hpp",

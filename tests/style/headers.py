@@ -12,7 +12,7 @@ import sys
 MODULES = ["scheduler", "mailbox", "core"]
 FLAGS = ["-std=c++23", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror",
          "-fsyntax-only", "-DASIO_STANDALONE", "-x", "c++"]
-NEEDS_ASIO = {"greenroom/asio.hpp"}
+NEEDS_ASIO = {"greenroom/asio.hpp", "greenroom/pending.hpp"}
 # Headers of the standard library that would double the compile time of a small program.
 HEAVY = {"memory", "functional", "thread", "mutex", "iostream", "regex", "asio.hpp",
          "spdlog.h"}

@@ -47,7 +47,9 @@ struct survivor {
   std::uint64_t id;
   std::size_t messages;  // in its mailbox
   char name[96];
-  char waits[96];  // the reason of its wait, or "" when it runs
+  // The reason of its wait, and on whom: "sleep", "ask `totals` to ledger", "send `stored` to index
+  // (full, 1024)", "join session/7"; or "" when it runs.
+  char waits[192];
 };
 
 class shutdown_report {
@@ -76,9 +78,11 @@ class shutdown_report {
 
 // Messages that reached nobody, since the runtime began.
 struct dead_letters {
-  std::uint64_t closed, undelivered, full, timeout, cancelled, deadlock, expired, late_reply;
+  std::uint64_t closed, undelivered, full, timeout, cancelled, deadlock, expired, late_reply,
+      dropped;
   [[nodiscard]] std::uint64_t total() const noexcept {
-    return closed + undelivered + full + timeout + cancelled + deadlock + expired + late_reply;
+    return closed + undelivered + full + timeout + cancelled + deadlock + expired + late_reply +
+           dropped;
   }
 };
 
@@ -151,6 +155,7 @@ class runtime {
   [[nodiscard]] greenroom::dead_letters dead_letters() const noexcept;
 
  private:
+  friend class scope;
   struct state;
   void report_survivors(shutdown_report& report) const;
   void log_survivors(const shutdown_report& report, duration deadline) const;

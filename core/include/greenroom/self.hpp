@@ -3,6 +3,9 @@
 #pragma once
 
 #include <greenroom/address.hpp>
+#include <greenroom/promise.hpp>
+
+#include <utility>
 
 namespace greenroom {
 
@@ -18,6 +21,31 @@ class self_handle {
   // Ends it at its next receive; an object actor ends after the message it handles. Messages left
   // are dead letters.
   void stop() const noexcept { detail::stop_actor(cell_); }
+  // Messages that its mailbox's policy has dropped so far (spawn_options::overload).
+  [[nodiscard]] std::uint64_t dropped() const noexcept { return detail::dropped_by(cell_); }
+  // Puts a message that the actor was given by for later, after those stashed before. Only inside
+  // the actor itself; at most 16,384 at once. A request goes with the promise of its answer (its
+  // handler is `on(M, promise<R>)`); who asked waits on. May be ignored: what finds no room is a
+  // counted dead letter. Errors: full, no_memory. At the end of the actor stashed messages are
+  // dead letters. Throws std::logic_error when the actor does not receive M. Idea: Akka's Stash.
+  template <class M>
+    requires(!request<M>)
+  status stash(M message) const {
+    static_assert(detail::check_message<M>());
+    const std::uint32_t tag = tag_of<M>();  // throws
+    return detail::stash(cell_, detail::make_node(std::move(message)), tag);
+  }
+  template <request M>
+  status stash(M message, promise<typename M::reply> answer) const {
+    static_assert(detail::check_message<M>());
+    const std::uint32_t tag = tag_of<M>();
+    detail::node* n = detail::make_node(std::move(message));
+    if (n != nullptr) *detail::reply_of(n) = detail::promise_access::take(answer);
+    return detail::stash(cell_, n, tag);
+  }
+  // Brings all stashed messages back: they are handled next, in the order in which they were
+  // stashed, before what is in the mailbox. How many they are. Throws std::bad_alloc.
+  std::size_t unstash() const { return detail::unstash(cell_); }
   // A counted address of this actor for some of its messages; throws std::logic_error when it
   // does not receive one of them. The actor itself keeps none: its mailbox closes with the last.
   template <class... Ms>
@@ -29,6 +57,13 @@ class self_handle {
   }
 
  private:
+  template <class M>
+  [[nodiscard]] std::uint32_t tag_of() const {
+    static constexpr const detail::message_type* asked[] = {&detail::type_of<M>};
+    std::uint8_t tag = 0;
+    find_tags(asked, 1, &tag);
+    return tag;
+  }
   void find_tags(const detail::message_type* const* asked, std::size_t n, std::uint8_t* tags) const;
   detail::cell* cell_;
 };

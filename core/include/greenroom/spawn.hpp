@@ -33,6 +33,12 @@ class green_thread {
     if (cell_ == nullptr) return error::shutdown;
     return detail::join_actor(cell_);
   }
+  // The same, but not longer than that: timeout.
+  [[nodiscard]] status join_until(time_point deadline) const {
+    if (cell_ == nullptr) return error::shutdown;
+    return detail::join_actor(cell_, deadline);
+  }
+  [[nodiscard]] status join_for(duration d) const { return join_until(deadline_after(d)); }
   // Ends it by unwinding at its next wait. Any thread.
   void cancel() const noexcept {
     if (cell_ != nullptr) detail::cancel_actor(cell_);
@@ -64,6 +70,11 @@ struct address_for<message_list<Ms...>> {
 
 // Throws for options that make no sense, naming the option and the value.
 void check_options(const home* h, const spawn_options& how);
+// The same for `.idle`, where it is given. `has_on_idle`: an object actor with `on(idle)`.
+void check_idle(const spawn_options& how, bool has_on_idle, const char* type);
+inline void check_idle_if_given(const spawn_options& how, bool has_on_idle, const char* type) {
+  if (how.idle != duration::max()) check_idle(how, has_on_idle, type);
+}
 // The home of the caller's runtime; throws outside of one.
 home* home_here();
 
@@ -80,6 +91,8 @@ void construct(cell* c, As&&... arguments) {
 template <class... Ms>
 consteval bool check_messages(message_list<Ms...>) {
   static_assert(sizeof...(Ms) <= message_types_max, "greenroom: too many message types");
+  static_assert(!one_of<idle, Ms...>,
+                "greenroom: a greenroom::idle is for object actors; here receive_for does it");
   return (check_message<Ms>() && ...);
 }
 
@@ -87,6 +100,7 @@ template <class F, class... As>
 auto spawn_function(home* h, const spawn_options& how, bool detached, F&& f, As&&... as) {
   using function = std::decay_t<F>;
   check_options(h, how);
+  check_idle_if_given(how, false, name_of_type<function>());
   if constexpr (is_function_actor<function>) {
     using box = std::remove_reference_t<typename first_of<function>::type>;
     using list = typename mailbox_parameter<box&>::list;
@@ -132,10 +146,19 @@ auto spawn_object(home* h, const spawn_options& how, bool detached, As&&... as) 
   static_assert(std::is_constructible_v<T, As...>,
                 "greenroom: this actor cannot be constructed from these arguments");
   check_options(h, how);
+  check_idle_if_given(how, actor::has_idle, name_of_type<T>());
   if constexpr (actor::check() && std::is_constructible_v<T, As...>) {
     cell* c = create_cell(h, &actor::ops, stored_size<T>(), how);
     if (c == nullptr) return typename address_for<list>::type{};
     construct<T>(c, std::forward<As>(as)...);
+    if constexpr (actor::has_urgent) use_lanes(c);
+    if constexpr (actor::has_idle) {
+      if (how.idle != duration::max() && !watch_idle(c, how.idle, actor::tag_of_idle)) {
+        unstore<T>(c);
+        discard_cell(c);
+        return typename address_for<list>::type{};
+      }
+    }
     if (detached) keep_alive(c);
     start_object(c);
     return address_for<list>::own(c);

@@ -117,6 +117,7 @@ struct function_actor<F, message_list<Ms...>, As...> {
   std::tuple<As...> arguments;
 
   static void body(cell* c, mailbox_base& base) {
+    if constexpr ((is_urgent<Ms>() || ...)) use_lanes(c);
     auto& self = stored<function_actor>(c);
     mailbox<Ms...> in(base);
     std::apply([&](As&... as) { self.function(in, std::move(as)...); }, self.arguments);
@@ -129,6 +130,12 @@ struct function_actor<F, message_list<Ms...>, As...> {
       type_table<Ms...>::all,
       sizeof...(Ms),
       &name_of_type<F>};
+};
+
+// Whose name reports show for a green thread that runs F.
+template <class F>
+struct shown_as {
+  using type = F;
 };
 
 // A green thread: a function without a mailbox.
@@ -148,7 +155,7 @@ struct green_function {
       unstore<green_function>,
       type_table<>::all,
       0,
-      &name_of_type<F>};
+      &name_of_type<typename shown_as<F>::type>};
 };
 
 // ---- object actors
@@ -183,6 +190,10 @@ struct object_actor<T, messages<Ms...>> {
     static_assert(sizeof...(Ms) <= message_types_max, "greenroom: too many message types");
     return (check_one<Ms>() && ...);
   }
+
+  static constexpr bool has_urgent = (is_urgent<Ms>() || ...);
+  static constexpr bool has_idle = one_of<idle, Ms...>;
+  static constexpr auto tag_of_idle = static_cast<std::uint32_t>(index_of<idle, Ms...>());
 
   static void handle_one(cell* c, node* n, mailbox_base& box) {
     calls_on<T> on{stored<T>(c)};

@@ -17,6 +17,8 @@ template <class... Ms>
 class weak_address;
 template <class... Ms>
 class mailbox;
+template <class M>
+class deferred_ask;
 
 // What an attempt that did not send gives back.
 template <class M>
@@ -125,7 +127,7 @@ class address {
     requires detail::one_of<M, Ms...>
   [[nodiscard]] std::expected<typename detail::asked<M>::reply, error> ask_until(
       M message, time_point deadline) const {
-    static_assert(request<M>,
+    static_assert(greenroom::request<M>,
                   "greenroom: only a request can be asked: it names its reply (using reply = ...)");
     static_assert(detail::check_message<M>());
     using reply = typename detail::asked<M>::reply;
@@ -151,6 +153,13 @@ class address {
                                                                            duration within) const {
     return ask_until(std::move(message),
                      within > duration::zero() ? deadline_after(within) : time_point::min());
+  }
+
+  // An ask to be made by gather or race. Nothing is sent yet.
+  template <class M>
+    requires detail::one_of<M, Ms...>
+  [[nodiscard]] deferred_ask<M> request(M message) const {
+    return deferred_ask<M>(*this, std::move(message));
   }
 
   // True when it leads to an actor (which may have ended).
@@ -187,6 +196,9 @@ class address {
   template <class M>
   std::expected<typename detail::asked<M>::reply, error>
   ask(M, duration) const = delete;  // greenroom: this address does not accept this message
+  template <class M>
+  deferred_ask<M>
+  request(M) const = delete;  // greenroom: this address does not accept this message
   // clang-format on
 
  private:
@@ -243,6 +255,10 @@ class weak_address {
 
 namespace detail {
 
+// Is there a deadline for an ask that has none of its own? What to say if not.
+bool has_inherited_deadline() noexcept;
+error needs_deadline();
+
 // How the library makes addresses.
 struct access {
   // For the receiver's own list, in its order. `counted`: the count was taken already.
@@ -269,6 +285,29 @@ struct access {
 };
 
 }  // namespace detail
+
+// A request and whom to ask it. Called, it asks, once, with the deadline that the caller has: of a
+// with_deadline around it, or of the request that it handles. Errors: as address::ask, and invalid
+// when there is no deadline.
+template <class M>
+class deferred_ask {
+  static_assert(request<M>,
+                "greenroom: only a request can be asked: it names its reply (using reply = ...)");
+
+ public:
+  deferred_ask(address<M> to, M message) : to_(std::move(to)), message_(std::move(message)) {}
+
+  std::expected<typename detail::asked<M>::reply, error> operator()() {
+    if (!detail::has_inherited_deadline()) return std::unexpected(detail::needs_deadline());
+    return to_.ask_until(std::move(message_), never);
+  }
+  [[nodiscard]] const address<M>& to() const noexcept { return to_; }
+
+ private:
+  address<M> to_;
+  M message_;
+};
+
 }  // namespace greenroom
 
 template <class... Ms>

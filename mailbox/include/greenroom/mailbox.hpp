@@ -113,6 +113,29 @@ struct for_messages {
       return false;
     }
   }
+  // For handlers of some of the messages.
+  template <class M, class... Hs>
+  static consteval bool check_at_most_one() {
+    static_assert(handler_count<M, Hs...>() < 2,
+                  "greenroom: two handlers for one of this mailbox's messages");
+    return handler_count<M, Hs...>() < 2 && (check_reply<M, Hs>() && ...);
+  }
+  template <class... Hs>
+  static consteval bool check_some() {
+    static_assert(sizeof...(Hs) != 0, "greenroom: receive_only needs a handler");
+    if constexpr ((check_handler<Hs>() && ...)) {
+      return sizeof...(Hs) != 0 && (check_at_most_one<Ms, Hs...>() && ...);
+    } else {
+      return false;
+    }
+  }
+  // A bit for each message that has a handler.
+  template <class... Hs>
+  static consteval std::uint64_t handled() {
+    std::uint64_t bits = 0, bit = 1;
+    ((bits |= handler_count<Ms, Hs...>() != 0 ? bit : 0, bit <<= 1), ...);
+    return bits;
+  }
 };
 
 template <std::size_t I, class H, class... Hs>
@@ -238,6 +261,48 @@ class mailbox : private detail::mailbox_base {
     }
   }
 
+  // Cases of a select (select.hpp): receives a message as receive() does; and, the mailbox is
+  // closed and empty. Only the actor itself.
+  template <class... Hs>
+  [[nodiscard]] auto on(Hs&&... handlers);
+  template <class F>
+  [[nodiscard]] auto on_end(F&& f);
+  // Waits for the next message that one of these handlers takes (at most one for each of Ms); the
+  // others stay, and are received later in the order in which they were admitted. They keep their
+  // room; where they fill a bounded mailbox, it lets 1,024 more in, one at a time, and then throws
+  // `deadlock`, for what it waits for could never come. False once no such message can come; what
+  // stayed can still be received. Else as receive. Idea: Erlang's receive, at a cost that does not
+  // grow with the messages that stay.
+  template <class... Hs>
+  bool receive_only(Hs&&... handlers) {
+    return receive_only_until(never, handlers...) == received::message;
+  }
+  // As receive_only, but not longer than that; so it waits on where that would throw `deadlock`.
+  template <class... Hs>
+  received receive_only_until(time_point deadline, Hs&&... handlers) {
+    using list = detail::for_messages<Ms...>;
+    if constexpr (list::template check_some<std::remove_reference_t<Hs>...>()) {
+      constexpr std::uint64_t wanted = list::template handled<std::remove_reference_t<Hs>...>();
+      for (;;) {
+        detail::next why{};
+        detail::node* n = detail::select_message(*this, wanted, deadline, why);
+        if (n == nullptr) return none(why);
+        if (dispatch(n, handlers...)) return received::message;
+      }
+    } else {
+      return received::closed;
+    }
+  }
+  template <class... Hs>
+  received receive_only_for(duration d, Hs&&... handlers) {
+    return receive_only_until(deadline_after(d), handlers...);
+  }
+  // Never parks.
+  template <class... Hs>
+  received try_receive_only(Hs&&... handlers) {
+    return receive_only_until(time_point::min(), handlers...);
+  }
+
   // A counted address of this actor. The mailbox itself keeps none: it closes with the last one.
   [[nodiscard]] greenroom::address<Ms...> address() const noexcept {
     return detail::access::own<Ms...>(cell_, false);
@@ -249,6 +314,9 @@ class mailbox : private detail::mailbox_base {
     return detail::mailbox_size(cell_) - (in_place_ != nullptr ? 1 : 0);
   }
 
+  // Messages that its policy has dropped so far (spawn_options::overload).
+  [[nodiscard]] std::uint64_t dropped() const noexcept { return detail::dropped_by(cell_); }
+
  private:
   static received none(detail::next why) noexcept {
     return why == detail::next::closed ? received::closed : received::nothing;
@@ -256,9 +324,13 @@ class mailbox : private detail::mailbox_base {
 
   template <class M, class... Hs>
   bool run(detail::node* n, Hs&... hs) {
-    const detail::message_memory memory{*this, n, detail::type_of<M>.size_class};
-    return detail::handle<M>(
-        *this, n, detail::nth<detail::handler_of<M, std::remove_reference_t<Hs>...>()>(hs...));
+    if constexpr (detail::handler_count<M, std::remove_reference_t<Hs>...>() != 0) {
+      const detail::message_memory memory{*this, n, detail::type_of<M>.size_class};
+      return detail::handle<M>(
+          *this, n, detail::nth<detail::handler_of<M, std::remove_reference_t<Hs>...>()>(hs...));
+    } else {
+      return false;  // receive_only does not ask for it
+    }
   }
   template <class... Hs>
   bool dispatch(detail::node* n, Hs&... hs) {

@@ -20,9 +20,29 @@ struct messages {};
 template <class M>
 concept request = requires { typename M::reply; };
 
+// A message type with `using lane = greenroom::urgent;` is received before all others that wait, in
+// order among its kind. It shares the room: a full mailbox is full for it as well.
+struct urgent {};
+
+// Nothing has come for the time that `.idle` names where the actor was spawned. An object actor
+// with it among its `messages` has `void on(greenroom::idle)`. Only the library makes one.
+class idle;
+
 namespace detail {
 
+struct make_idle;
+
 inline constexpr std::size_t message_types_max = 64;
+
+template <class M>
+concept has_lane = requires { typename M::lane; };
+template <class M>
+consteval bool is_urgent() {
+  if constexpr (has_lane<M>)
+    return std::is_same_v<typename M::lane, urgent>;
+  else
+    return false;
+}
 
 // The place of M in Ms..., or -1.
 template <class M, class... Ms>
@@ -53,8 +73,15 @@ consteval bool check_message() {
                 "greenroom: a message is a plain, non-const object type");
   static_assert(std::is_nothrow_move_constructible_v<M>,
                 "greenroom: a message is moved to its receiver, and this one's move may throw");
+  static_assert(!has_lane<M> || is_urgent<M>(),
+                "greenroom: a message's lane is greenroom::urgent, or it names none");
   return check_sendable<M>();
 }
 
 }  // namespace detail
+
+class idle {
+  friend struct detail::make_idle;
+  idle() noexcept = default;
+};
 }  // namespace greenroom

@@ -10,6 +10,10 @@
 
 namespace greenroom {
 
+namespace detail {
+struct promise_access;
+}
+
 template <class R>
 class promise {
  public:
@@ -52,10 +56,21 @@ class promise {
   explicit operator bool() const noexcept { return static_cast<bool>(to_); }
 
  private:
+  friend struct detail::promise_access;
   void drop() noexcept {
     if (to_) detail::answer_error(to_, error::dropped);
   }
   detail::reply_to to_;
 };
+
+namespace detail {
+// How the library takes a promise back; the promise is empty then.
+struct promise_access {
+  template <class R>
+  static reply_to take(promise<R>& from) noexcept {
+    return std::exchange(from.to_, {});
+  }
+};
+}  // namespace detail
 
 }  // namespace greenroom

@@ -7,6 +7,8 @@
 //   peer.async_read_some(asio::buffer(data), greenroom::await(ec));               // ec instead
 //   timer.async_wait(greenroom::await_for(50ms)(ec));          // timed_out after that long
 //
+// <greenroom/pending.hpp> begins an operation and waits later, or beside other things in a select.
+//
 // Needs standalone Asio (1.22 or newer). Only this header knows it: it costs seconds to compile,
 // and services that need a stream and no more use <greenroom/net.hpp>.
 //
@@ -261,7 +263,10 @@ void await_state<Executor, Args...>::begin(Initiation& initiation, InitArgs&... 
 // The code to report: what a deadline and a cancel make of "the operation was ended".
 asio::error_code inline await_code(asio::error_code code, await_end end, bool throws) {
   if (code != asio::error::operation_aborted) return code;
-  if (end == await_end::timeout) return asio::error::timed_out;
+  if (end == await_end::timeout) {
+    if (!throws) report_cancel();  // of a with_deadline: from the second time on it unwinds
+    return asio::error::timed_out;
+  }
   if (end == await_end::cancelled) {
     if (throws)
       throw_if_cancelled();

@@ -34,6 +34,7 @@ class result_place {
     ::new (static_cast<void*>(&value_)) R(f());
     full_ = true;
   }
+  [[nodiscard]] bool full() const noexcept { return full_; }
   R take() { return static_cast<R&&>(value_); }
 
  private:

@@ -21,13 +21,15 @@ class error {
     cancelled,      // the calling green thread is being cancelled; its next wait throws
     deadlock,       // this wait would have closed a circle of waits
     failed,         // the actor asked ended by an exception; the text is its what()
-    dropped,        // the promise was dropped without an answer
+    dropped,        // by a full mailbox (overload), or with its promise, without an answer
     no_memory,      // memory, address space or map limit reached
     shutdown,       // the runtime is stopping or gone
     end_of_stream,  // the peer closed its side
     io,             // the operating system said no; the text says what
     invalid,        // an argument or option makes no sense; the text names it
     refused,        // a limit of the other side was reached
+    empty,          // there is nothing to receive now, and the call may not wait
+    lagged,         // a slow receiver missed values; the text says how many
   };
 
   error(code_type code) noexcept : detail_(plain(code)) {}

@@ -3,7 +3,8 @@
 // read that finds nothing parks the green thread (or blocks the OS thread) that called it.
 //
 // Rules that hold for every stream and listener here:
-// - One reader and one writer at a time may be inside; a second one gets error::invalid.
+// - One reader and one writer at a time may be inside; a second one gets error::invalid. Who waits
+//   in a select for a stream to become readable is its reader.
 // - close() may come from anywhere at any time; whoever is inside leaves with error::closed.
 //   The object itself is destroyed when nobody is inside any more.
 // - A green thread that is being cancelled gets error::cancelled once; its next wait throws.
@@ -14,6 +15,7 @@
 
 #include <greenroom/clock.hpp>
 #include <greenroom/error.hpp>
+#include <greenroom/selectable.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -33,6 +35,8 @@ class stream {
   // At least one byte, or an error: end_of_stream once the peer wrote its last, timeout,
   // cancelled, closed, io. An empty span gives 0 at once.
   virtual std::expected<std::size_t, error> read_some(std::span<char> into) = 0;
+  // The same without a wait: error::empty when there is nothing now.
+  virtual std::expected<std::size_t, error> try_read_some(std::span<char> into);
   // Takes at least one byte of the pieces in order; says how many in all.
   virtual std::expected<std::size_t, error> write_some(
       std::span<const std::span<const char>> pieces) = 0;
@@ -47,6 +51,9 @@ class stream {
   virtual void deadline(time_point when) = 0;
   // "10.0.0.1:5000", "[::1]:5000", "unix:/run/x", "memory".
   virtual std::string peer_name() const = 0;
+  // Its reading side, as a select sees it. Null: it cannot be a case of a select. The streams of
+  // this library have one; who writes a stream on top of another may hand on the other's.
+  virtual selectable* reading() noexcept;
 
  protected:
   stream() = default;
@@ -61,11 +68,15 @@ class listener {
   // The next connection. After error::no_memory ("too many open files (limit 1024)") the
   // connection still stands in the queue: close something or wait a little, then call again.
   virtual std::expected<std::unique_ptr<stream>, error> accept() = 0;
+  // The same without a wait: error::empty when nobody stands in the queue.
+  virtual std::expected<std::unique_ptr<stream>, error> try_accept();
   virtual void close() = 0;
   // "127.0.0.1:80", "[::]:80", "unix:/run/x"; the port that was chosen when 0 was asked for.
   virtual std::string address() const = 0;
   // 0 for Unix sockets.
   virtual std::uint16_t port() const = 0;
+  // As stream::reading().
+  virtual selectable* accepting() noexcept;
 
  protected:
   listener() = default;

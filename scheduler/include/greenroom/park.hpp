@@ -34,15 +34,21 @@ inline constexpr std::uint64_t outcome_first_free = 4u << 4;
 struct wait_reason {
   const char* text;
 };
+// Or on whom: an odd number that the layer above knows how to read.
+struct wait_word {
+  std::uint64_t word;
+};
 
 // Announces a wait of the calling green or OS thread; wake() may succeed from now on.
 // An interruptible wait ends with outcome_cancelled when its actor is cancelled.
 // Must be followed by exactly one park() or by an abandon() that returns true.
 wait_ticket begin_wait(const wait_reason& reason, bool interruptible = true);
+wait_ticket begin_wait(wait_word on, bool interruptible = true);
 
 // Parks until the announced wait is decided; returns the payload or an outcome. Never throws.
-// With a deadline, `never` included, it may also end with outcome_timeout: at the deadline, or when
-// the actor is being cancelled and cleans up, after cleanup_wait_max.
+// With a deadline, `never` included, it may also end with outcome_timeout: at the deadline, at that
+// of a with_deadline around it (U1), or when the actor is being cancelled and cleans up, after
+// cleanup_wait_max.
 std::uint64_t park();
 std::uint64_t park(time_point deadline);
 
@@ -59,12 +65,35 @@ bool wake(wait_ticket ticket, std::uint64_t value = outcome_woken);
 // The same; it goes on beside the caller, on whose worker it has most to do.
 bool wake_bound(wait_ticket ticket, std::uint64_t value = outcome_woken);
 
+// The two halves of wake(), for wakers who hold a lock that the waiter will need: decide under it,
+// make runnable after it. What was written before the decision, the waiter sees.
+enum class claim : std::uint8_t {
+  lost,     // somebody else decided that wait
+  won,      // it had not parked yet and finds the value by itself: its stack is its own again
+  waiting,  // won, and it stays parked until resume(), which must follow, exactly once
+};
+claim try_claim(const wait_ticket& ticket, std::uint64_t value = outcome_woken);
+void resume(const wait_ticket& ticket);
+// The same; it goes on beside the caller, as with wake_bound().
+void resume_bound(const wait_ticket& ticket);
+
+// A seed for choices that should be fair, such as which of several ready cases a select takes. Any
+// thread; never 0.
+std::uint32_t random_seed() noexcept;
+
 // Throws `cancelled` when a cancel is due and may be thrown here: not under a shield, and not
-// while an exception unwinds this stack.
+// while an exception unwinds this stack. Likewise, when the time of a with_deadline around the
+// caller is over, unwinds to that.
 void throw_if_cancelled();
 
 // For waits that have a result: true when a cancel is due and this result should report it as
-// error::cancelled. Only once: when it was reported before, throws `cancelled`.
+// error::cancelled. Only once: when it was reported before, throws `cancelled`. When the time of a
+// with_deadline is over, the first such wait may report error::timeout (park() ends with it, and so
+// does bounded() for those that look at the clock); the next ones unwind.
 bool report_cancel();
+
+// The earlier of the deadline and that of a with_deadline around the caller: for waits that look at
+// the clock themselves. park() does it by itself.
+time_point bounded(time_point deadline) noexcept;
 
 }  // namespace greenroom::detail

@@ -63,6 +63,14 @@ ROWS = [
         extras=("p99_us",)),
     row("timers", "100,000 sleepers", {"actors": 1_000, "n": 10},
         extras=("wall_s", "p99_late_us")),
+    *(row("chan", f"channel, capacity {cap}, {pairs} to {pairs}", {"n": 10_000}, ("go",),
+          params={"cap": cap, "pairs": pairs})
+      for pairs in (1, 8) for cap in (0, 1, 128)),
+    *(row("select", f"select among {cases}", {"n": 10_000}, ("go",), params={"cases": cases})
+      for cases in (2, 16, 128)),
+    row("select", "select among 128, a set", {"n": 10_000}, ("go",), params={"cases": 128},
+        own={"greenroom": {"form": "set"}}),
+    row("sieve", "sieve of the first 2,000 primes", {"n": 100}, ("go",)),
 ]
 
 

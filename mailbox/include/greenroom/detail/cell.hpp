@@ -8,6 +8,7 @@
 #include <greenroom/detail/node.hpp>
 #include <greenroom/detail/task.hpp>
 #include <greenroom/error.hpp>
+#include <greenroom/overload.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -22,6 +23,13 @@ struct spawn_options {
   std::string_view name = {};  // shown in reports; default: the actor's type
   std::uint32_t capacity = 0;  // messages the mailbox holds; 0: the runtime's; or unbounded
   std::size_t stack_size = 0;  // bytes; 0: the runtime's
+  // What a full mailbox does (an unbounded one is never full), who hears of what it drops, and who
+  // hears that it fills.
+  greenroom::overload overload = greenroom::overload::wait;
+  drop_handler on_dropped = {};
+  water_marks marks = {};
+  // After so long without a message an object actor gets a greenroom::idle, again and again.
+  duration idle = duration::max();
 };
 
 namespace detail {
@@ -155,10 +163,22 @@ enum class next : std::uint8_t { message, nothing, closed };
 node* next_message(mailbox_base& box, time_point deadline, next& why);
 // As it is, without waiting.
 node* poll_message(mailbox_base& box, next& why);
+// The next message of the types whose tags' bits are set, or null and why not; the others stay
+// (L1). As next_message; throws deadlock when the mailbox is full of others for good.
+inline constexpr std::uint64_t all_types = ~std::uint64_t{0};
+node* select_message(mailbox_base& box, std::uint64_t wanted, time_point deadline, next& why);
+void use_lanes(cell* c) noexcept;  // it has urgent types
+// Before its start: gives it a message with this tag after each `idle`. False: memory is out.
+bool watch_idle(cell* c, duration idle, std::uint32_t tag);
+// Puts a message that was handed out aside until unstash(); null: no memory. May be ignored, as a
+// send. Then all of them are the next to be handed out; how many they were.
+status stash(cell* c, node* n, std::uint32_t tag);
+std::size_t unstash(cell* c);
 // Takes the message that stands in place out of the inbox, with what came after it.
 void take_around(mailbox_base& box) noexcept;
 void close_mailbox(cell* c) noexcept;
 std::size_t mailbox_size(const cell* c) noexcept;
+std::uint64_t dropped_by(const cell* c) noexcept;  // by its policy, so far; any thread
 
 // The cell of the actor that runs the caller, or null.
 cell* current_cell() noexcept;
@@ -166,10 +186,24 @@ home* current_home() noexcept;  // of the runtime whose worker runs the caller, 
 // Asks it to end at its next receive (object form: after this message).
 void stop_actor(cell* c) noexcept;
 void cancel_actor(cell* c) noexcept;
-// Waits until it has ended; how it did. Parks. REQUIRES: the caller holds a reference.
-status join_actor(cell* c);
+// What is to be told when it is: on the thread that stops or cancels it, under no lock; may be told
+// more than once. Destroyed with the cell.
+struct stop_hook {
+  void (*fire)(stop_hook*) noexcept;
+  void (*destroy)(stop_hook*) noexcept;
+};
+stop_hook* find_stop_hook(const cell* c) noexcept;  // null: it has none
+// The actor itself, and only once. False: out of memory.
+bool set_stop_hook(cell* c, stop_hook* hook) noexcept;
+// It was asked to stop or cancelled. After set_stop_hook: who did that before has not told it.
+bool is_stopped(const cell* c) noexcept;
+// Waits until it has ended, or the deadline; how it did. Parks. REQUIRES: the caller holds a
+// reference.
+status join_actor(cell* c, time_point deadline = never);
 // Before its start: it holds an address of itself until the runtime shuts down.
 void keep_alive(cell* c);
+// What it waits for, "" when it runs. Any thread that holds a reference; it is a moment old.
+void describe_wait(const cell* c, char* text, std::size_t size) noexcept;
 // The name, or the type, as reports show it.
 const char* name_of(const cell* c) noexcept;
 

@@ -18,12 +18,13 @@ namespace greenroom::detail {
 enum class dead_letter : std::uint8_t {
   closed,       // the actor had ended or its mailbox was closed
   undelivered,  // it was in the mailbox when the actor ended
-  full,         // no room, and no memory to wait for it
+  full,         // no room, and the policy is to fail, or no memory to wait for it
   timeout,      // no room in time
   cancelled,    // the sender was cancelled while it waited
   deadlock,     // waiting would have closed a circle
   expired,      // a request whose asker had given up
   late_reply,   // an answer after the asker's deadline
+  dropped,      // by a full mailbox whose policy says so
   count
 };
 inline constexpr std::size_t dead_letter_reasons = static_cast<std::size_t>(dead_letter::count);

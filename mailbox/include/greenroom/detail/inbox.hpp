@@ -80,6 +80,42 @@ class inbox {
     }
   }
 
+  // Holder of the waiters' lock: as push past waiters. A push that raises the depth to `mark` or
+  // above sets `waiters` in the same step; mark 0: none does. The depth is told if it was admitted.
+  admitted push_marked(node* n, std::uint32_t tag, std::uint32_t capacity, std::uint32_t mark,
+                       std::uint32_t& depth) noexcept {
+    std::uint64_t word = word_.load(sync::memory_order_peek);
+    std::uint64_t after;
+    do {
+      if ((word & closed) != 0) return admitted::closed;
+      if (capacity <= depth_in(word)) return admitted::full;
+      after = ((word & ~(node_mask | idle)) | reinterpret_cast<std::uint64_t>(n)) + one;
+      if (mark != 0 && depth_in(after) >= mark) after |= waiters;
+      n->link.set((word & node_mask) | (static_cast<std::uint64_t>(tag) << 48));
+      // As in push.
+    } while (!word_.compare_exchange_weak(word, after, sync::memory_order_acq_rel,
+                                          sync::memory_order_relaxed));
+    depth = depth_in(after);
+    return (word & idle) != 0 ? admitted::first : admitted::queued;
+  }
+
+  // Holder of the waiters' lock, where the receiver takes nodes under it as well: n stands in the
+  // place of all nodes, which the word `before` shows. The depth counts one more.
+  admitted replace(node* n, std::uint32_t tag, std::uint64_t& before) noexcept {
+    n->link.set(static_cast<std::uint64_t>(tag) << 48);
+    before = word_.load(sync::memory_order_peek);
+    std::uint64_t after;
+    do {
+      if ((before & closed) != 0) return admitted::closed;
+      after = ((before & ~(node_mask | idle)) | reinterpret_cast<std::uint64_t>(n)) + one;
+      // acquire: we handle the list as the receiver does. release: as in push.
+    } while (!word_.compare_exchange_weak(before, after, sync::memory_order_acq_rel,
+                                          sync::memory_order_relaxed));
+    return (before & idle) != 0 ? admitted::first : admitted::queued;
+  }
+  // Of the nodes that a word showed which the caller has taken out, linked oldest first.
+  static node* oldest_in(std::uint64_t word) noexcept { return reversed(node_in(word)); }
+
   // Receiver only: everything, oldest first, whose depth stays until it is given back. In the
   // same step n earlier messages left; `before` is the word before that, as from give_back().
   node* take(std::uint32_t n, std::uint64_t& before) noexcept {
@@ -122,6 +158,12 @@ class inbox {
     const std::uint64_t resting = ((seen & ~node_mask) | idle) - (counted ? one : 0);
     return word_.compare_exchange_strong(seen, resting, sync::memory_order_acq_rel,
                                          sync::memory_order_relaxed);
+  }
+
+  // Receiver only, at rest: takes that back. False: somebody was first, and acts on it (M2).
+  bool end_rest() noexcept {
+    // acquire: what a sender wrote that has pushed since is seen.
+    return (word_.fetch_and(~idle, sync::memory_order_acq_rel) & idle) != 0;
   }
 
   // Any thread: sets bits; true when the receiver was idle and is the caller's to make runnable.

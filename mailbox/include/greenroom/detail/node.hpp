@@ -28,6 +28,7 @@ struct message_type {
   std::uint8_t size_class;
   std::uint8_t body_at;
   bool is_request;
+  bool is_urgent;
   void (*destroy)(void* body);  // null: trivial
   const char* (*name)();        // static storage
 };
@@ -94,11 +95,14 @@ const char* name_of_type() {
 }
 
 template <class M>
-inline constexpr message_type type_of{
-    size_class_of(body_offset<M>() + sizeof(M)), body_offset<M>(), request<M>,
-    std::is_trivially_destructible_v<M> ? nullptr
-                                        : +[](void* body) { static_cast<M*>(body)->~M(); },
-    &name_of_type<M>};
+inline constexpr message_type type_of{size_class_of(body_offset<M>() + sizeof(M)),
+                                      body_offset<M>(),
+                                      request<M>,
+                                      is_urgent<M>(),
+                                      std::is_trivially_destructible_v<M>
+                                          ? nullptr
+                                          : +[](void* body) { static_cast<M*>(body)->~M(); },
+                                      &name_of_type<M>};
 
 // A node with M moved into it; null when memory is out.
 template <class M>

@@ -37,8 +37,9 @@ scheduler* start_scheduler(const scheduler_settings& how, const char*& why);
 // False: some workers did not come back in time; they are left behind. `recycle`: nothing runs or
 // waits on it any more, so its memory may serve the next. Foreign OS threads only.
 bool stop_scheduler(scheduler* s, time_point deadline, bool recycle);
-// Every worker sleeps, nothing is runnable, and no timer will go off before then.
-bool is_quiet(const scheduler* s, time_point until) noexcept;
+// Every worker sleeps, nothing is runnable, and no timer will go off before then that anybody waits
+// for.
+bool is_quiet(scheduler* s, time_point until) noexcept;
 unsigned worker_count(const scheduler* s) noexcept;
 // Of the calling thread, if it is a worker of this one; else a number above all others.
 unsigned worker_index(const scheduler* s) noexcept;

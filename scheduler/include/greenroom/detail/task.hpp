@@ -41,6 +41,12 @@ enum : std::uint32_t {
   control_ended = 1u << 4,      // has ended; what is left is for those who refer to it
   control_detached = 1u << 5,   // holds an address of itself until it ends; set before the start
   control_slice = 1u << 6,      // has run for long: after this message others come first
+  control_selects = 1u << 16,   // its mailbox is a case of the select it waits in
+  // Of the layer above; set and cleared by the actor itself, or before its start.
+  control_aside = 1u << 12,  // messages were put aside: they come before those in the inbox
+  control_lanes = 1u << 13,  // has urgent message types: looks for them before each message
+  control_idle = 1u << 14,   // is told when nothing has come for some time
+  control_bounded = 1u << 9,    // runs under a with_deadline; set and taken away by itself
 };
 
 struct task {
@@ -76,6 +82,7 @@ bool still_waiting(const wait_ticket& t) noexcept;
 // The deadline that the calling green thread's asks inherit from the request it handles
 // (nanoseconds of the clock; INT64_MAX: none); returns the one before.
 std::int64_t exchange_inherited_deadline(std::int64_t ns) noexcept;
+// That, or the deadline of a with_deadline around the caller, if it is earlier.
 std::int64_t inherited_deadline() noexcept;
 // The time as of the worker's last look at the clock; cheap, a little old.
 std::int64_t coarse_now_ns() noexcept;
@@ -97,8 +104,9 @@ void cancel(task* t);
 // A turn counts: true every so often, when a task that could go on should let others run.
 bool slice_over() noexcept;
 
-// For reports: why the fiber waits ("" when it does not).
+// For reports: why the fiber waits ("" when it does not, or there is a word instead).
 const char* reason_of(const fiber* f) noexcept;
+std::uint64_t wait_word_of(const fiber* f) noexcept;  // or 0
 
 // ---- alarms: a call at a time, for the layers above
 

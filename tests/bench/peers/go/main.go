@@ -35,6 +35,9 @@ var workloads = []workload{
 	{"hog", hog, "ms=3000 pace_us=0"},
 	{"bigfan", bigfan, "n=2000 actors=1000"},
 	{"timers", timers, "actors=100000 n=50 ms=10"},
+	{"chan", channel, "n=1000000 cap=0 pairs=1"},
+	{"select", selection, "n=1000000 cases=2 cap=1"},
+	{"sieve", sieve, "n=2000 cap=0"},
 	{"ask", ask, "accounts=1000 tellers=2 n=1000000"},
 }
 
