@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <greenroom/logger.hpp>
 
+#include <algorithm>
 #include <memory>
 #include <spdlog/spdlog.h>
 #include <string>
@@ -17,17 +18,32 @@ static void write_to_spdlog(log_level level, std::string_view text) {
   target->log(as, spdlog::string_view_t(text.data(), text.size()));
 }
 
-// Names and exception texts may come from outside: one entry stays one line.
-static std::string on_one_line(std::string_view text) {
-  std::string line(text);
-  for (char& c : line)
-    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = c == '\n' || c == '\t' ? ' ' : '?';
-  return line;
+static bool breaks_lines(char c) noexcept {
+  return static_cast<unsigned char>(c) < ' ' || c == '\x7f';
 }
 
+static void put_on_one_line(char* text, std::size_t size) noexcept {
+  for (char* c = text; c != text + size; ++c)
+    if (breaks_lines(*c)) *c = *c == '\n' || *c == '\t' ? ' ' : '?';
+}
+
+// Names and exception texts may come from outside: one entry stays one line. A sentence as it is,
+// or a short one, takes no memory: that memory is out is one of those to be written.
 void logger::write(log_level level, std::string_view raw) const noexcept {
   try {
-    const std::string text = on_one_line(raw);
+    char few[512];
+    std::string many;
+    std::string_view text = raw;
+    if (std::any_of(raw.begin(), raw.end(), breaks_lines)) {
+      char* copy = few;
+      if (raw.size() > sizeof few) {
+        many.resize(raw.size());
+        copy = many.data();
+      }
+      raw.copy(copy, raw.size());
+      put_on_one_line(copy, raw.size());
+      text = {copy, raw.size()};
+    }
     if (how_ == nullptr)
       write_to_spdlog(level, text);
     else

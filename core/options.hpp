@@ -11,5 +11,6 @@ namespace greenroom::detail {
 runtime_options checked(const runtime_options& given);
 // Throws std::invalid_argument for a negative one, naming it.
 void check_deadline(const char* what, duration given);
+void check_deadlines(const char* of, const shutdown_deadlines& given);
 
 }  // namespace greenroom::detail

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <greenroom/self.hpp>
 
-#include <cstring>
 #include <stdexcept>
 #include <string>
 
@@ -18,12 +17,8 @@ void self_handle::find_tags(const detail::message_type* const* asked, std::size_
                             std::uint8_t* tags) const {
   const detail::actor_ops& ops = detail::ops_of(cell_);
   for (std::size_t i = 0; i < n; ++i) {
-    std::size_t at = 0;
-    // By address, or by name where two shared libraries each have a record of one type.
-    while (at < ops.type_count && ops.types[at] != asked[i] &&
-           std::strcmp(ops.types[at]->name(), asked[i]->name()) != 0)
-      ++at;
-    if (at == ops.type_count)
+    const int at = detail::find_tag(ops, *asked[i]);
+    if (at < 0)
       throw std::logic_error(std::string("greenroom: ") + name() + " does not receive `" +
                              asked[i]->name() + "`, so it has no such address of its own");
     tags[i] = static_cast<std::uint8_t>(at);

@@ -13,7 +13,7 @@ struct source_hook : detail::stop_hook {
   source_hook()
       : stop_hook{
             [](stop_hook* h) noexcept { static_cast<source_hook*>(h)->source.request_stop(); },
-            [](stop_hook* h) noexcept { delete static_cast<source_hook*>(h); }} {}
+            [](stop_hook* h) noexcept { delete static_cast<source_hook*>(h); }, nullptr} {}
 };
 
 }  // namespace

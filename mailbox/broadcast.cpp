@@ -3,6 +3,7 @@
 #include "broadcast.hpp"
 
 #include <bit>
+#include <cstdio>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -14,8 +15,10 @@ namespace {
 constexpr wait_reason receiving{"receive from a broadcast"};
 
 error lagged_by(std::uint64_t n) {
-  return {error::lagged,
-          "lagged: " + std::to_string(n) + (n == 1 ? " value was missed" : " values were missed")};
+  char text[64];
+  std::snprintf(text, sizeof text, "lagged: %llu %s missed", static_cast<unsigned long long>(n),
+                n == 1 ? "value was" : "values were");
+  return {error::lagged, text};
 }
 
 void append(broadcast_core* c, subscription* s) noexcept GREENROOM_REQUIRES(c->lock) {

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstring>
 #include <new>
+#include <pthread.h>
 
 namespace greenroom::detail {
 
@@ -26,10 +27,23 @@ cold* cold_of(cell* c) noexcept {
   return more;
 }
 
+void retire_stop_hook(cold* more) noexcept {
+  // seq_cst: as set_stop_hook. Who cancels may be telling it at this moment, so it is not
+  // destroyed.
+  stop_hook* hook = more->on_stop.exchange(nullptr, sync::memory_order_seq_cst);
+  if (hook == nullptr) return;
+  hook->older = more->old_hooks;
+  more->old_hooks = hook;
+}
+
 void free_cold(cold* more) noexcept {
   if (more == nullptr) return;
   // relaxed: nobody else refers to the cell any more.
-  if (stop_hook* hook = more->on_stop.load(sync::memory_order_relaxed)) hook->destroy(hook);
+  retire_stop_hook(more);
+  while (stop_hook* hook = more->old_hooks) {
+    more->old_hooks = hook->older;
+    hook->destroy(hook);
+  }
   delete[] more->name;
   delete more->rules;
   free_lanes(more->aside);
@@ -48,11 +62,22 @@ static bool set_name(cold* more, std::string_view name) noexcept {
   return true;
 }
 
+std::uint64_t this_os_thread() noexcept { return static_cast<std::uint64_t>(::pthread_self()); }
+
+// relaxed: only the thread itself has to see that it is the one.
+GREENROOM_COLD static bool is_let_in(const home* h, spawns_from from) noexcept {
+  return from == spawns_from::inside &&
+         (current_home() == h || h->ended_by.load(sync::memory_order_relaxed) == this_os_thread());
+}
+
+GREENROOM_COLD bool refuses_asks(const home* h) noexcept {
+  return h->accepts.load(sync::memory_order_acquire) == spawns_from::inside &&
+         h->ended_by.load(sync::memory_order_relaxed) != this_os_thread();
+}
+
 cell* create_cell(home* h, const actor_ops* ops, std::size_t payload, const spawn_options& how) {
   const spawns_from from = h->accepts.load(sync::memory_order_acquire);
-  if (GREENROOM_UNLIKELY(from != spawns_from::anywhere) &&
-      (from == spawns_from::nowhere || current_home() != h))
-    return nullptr;
+  if (GREENROOM_UNLIKELY(from != spawns_from::anywhere) && !is_let_in(h, from)) return nullptr;
   cell* c = allocate_cell(h, payload);
   if (c == nullptr) return nullptr;
   std::uint32_t capacity = how.capacity == 0 ? h->capacity : how.capacity;
@@ -84,6 +109,13 @@ cell* create_cell(home* h, const actor_ops* ops, std::size_t payload, const spaw
   // From here on a walker may take a reference (try_add_reference), and only the last one frees it.
   c->references.store(1, sync::memory_order_relaxed);
   count_begun(h);
+  // M16: a spawner from outside is counted, then looks again (both seq_cst); a shutdown closes,
+  // then counts. One sees the other, so no actor is made that a shutdown does not wait for.
+  if (GREENROOM_UNLIKELY(h->accepts.load(sync::memory_order_seq_cst) != from) &&
+      !is_let_in(h, h->accepts.load(sync::memory_order_seq_cst))) {
+    discard_cell(c);
+    return nullptr;
+  }
   c->id = new_actor_id(h->runs_on);
   // Walkers take a cell with ops for a living actor; released when all else is set.
   __atomic_store_n(&c->ops, static_cast<const task_ops*>(ops), __ATOMIC_RELEASE);
@@ -254,6 +286,14 @@ void poke_cell(task* t) {
   if (c->in.raise(inbox::signal)) first_message(c);
 }
 
+int find_tag(const actor_ops& ops, const message_type& type) noexcept {
+  for (std::size_t at = 0; at < ops.type_count; ++at)
+    if (ops.types[at] == &type) return static_cast<int>(at);
+  for (std::size_t at = 0; at < ops.type_count; ++at)
+    if (std::strcmp(ops.types[at]->name(), type.name()) == 0) return static_cast<int>(at);
+  return -1;
+}
+
 const char* name_of(const cell* c) noexcept {
   const cold* more = c->more.load(sync::memory_order_acquire);
   if (more != nullptr && more->name != nullptr) return more->name;
@@ -335,18 +375,7 @@ void destroy_locals(local_slot*& first) {
   }
 }
 
-// ---- dead letters
-
-const char* name_of(dead_letter reason) noexcept {
-  static constexpr const char* names[] = {"closed",  "undelivered", "full",
-                                          "timeout", "cancelled",   "deadlock",
-                                          "expired", "late_reply",  "dropped"};
-  return names[static_cast<std::size_t>(reason)];
-}
-
-void count_dead(const cell* c, dead_letter reason, std::uint64_t n) noexcept {
-  home_of(c)->dead[static_cast<std::size_t>(reason)].fetch_add(n, sync::memory_order_relaxed);
-}
+// ---- messages that nobody handles
 
 void destroy_message(const message_type& type, node* n, error::code_type why) noexcept {
   if (type.is_request && *reply_of(n)) answer_error(*reply_of(n), why);

@@ -61,6 +61,8 @@ slab* next_slab(home* h, home::pool& p, std::size_t cell_size) noexcept GREENROO
     p.emptied = s->next_whole;
     return s;
   }
+  // Before anybody can make one of them runnable: nothing could be told to him then.
+  if (!reserve_runnables(slab::size / cell_size)) return nullptr;
   s = map_slab();
   if (s == nullptr) return nullptr;
 #if defined(GREENROOM_ASAN)
@@ -247,7 +249,7 @@ home* acquire_home() {
     t.begun.store(0, sync::memory_order_relaxed);
     t.ended.store(0, sync::memory_order_relaxed);
   }
-  for (auto& d : h->dead) d.store(0, sync::memory_order_relaxed);
+  h->dead.table.reset();
   return h;
 }
 
@@ -267,7 +269,8 @@ static void count(home* h, sync::atomic<std::uint64_t> home::tally::* which) noe
     // release: pairs with the acquire in count_living.
     mine.store(mine.load(sync::memory_order_relaxed) + 1, sync::memory_order_release);
   } else {
-    (h->counts[home::tallies - 1].*which).fetch_add(1, sync::memory_order_release);
+    // seq_cst: M16.
+    (h->counts[home::tallies - 1].*which).fetch_add(1, sync::memory_order_seq_cst);
   }
 }
 
@@ -279,7 +282,7 @@ std::uint64_t count_living(const home* h) noexcept {
   // so if the two sums are equal, there was nobody at the moment between them.
   std::uint64_t ended = 0, begun = 0;
   for (const home::tally& t : h->counts) ended += t.ended.load(sync::memory_order_acquire);
-  for (const home::tally& t : h->counts) begun += t.begun.load(sync::memory_order_acquire);
+  for (const home::tally& t : h->counts) begun += t.begun.load(sync::memory_order_seq_cst);
   return begun - ended;
 }
 

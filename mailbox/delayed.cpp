@@ -34,7 +34,7 @@ void drop_delayed(delayed* d) noexcept {
 }
 
 // Room of its own: past a full mailbox and past senders that wait, up to what the depth can count.
-static bool push_own_room(cell* c, node* n, std::uint32_t tag) noexcept {
+bool post_own_room(cell* c, node* n, std::uint32_t tag) noexcept {
   overload_rules* r = rules_of(c);
   switch (r != nullptr ? push_by_rules(c, *r, n, tag, true)
                        : c->in.push(n, tag, c->capacity == 0 ? 0 : depth_max, true)) {
@@ -42,7 +42,7 @@ static bool push_own_room(cell* c, node* n, std::uint32_t tag) noexcept {
     case admitted::queued: return true;
     case admitted::closed:
       n->link.set(std::uint64_t{tag} << 48);
-      count_dead(c, dead_letter::closed);
+      count_dead(c, dead_letter::closed, ops_of(c).types[tag]);
       destroy_message(c, n, error::closed);
       return true;
     case admitted::full: break;
@@ -53,8 +53,15 @@ static bool push_own_room(cell* c, node* n, std::uint32_t tag) noexcept {
 
 // The mailbox is closed: what was to come is a dead letter, unless it was cancelled before.
 static void give_up_delayed(delayed* d) {
-  if (cancel_delayed(d)) count_dead(d->to, dead_letter::closed);
+  if (cancel_delayed(d)) count_dead(d->to, dead_letter::closed, ops_of(d->to).types[d->tag]);
   drop_delayed(d);
+}
+
+// On the loop's stack, where nothing may be thrown. Null: no copy, for want of memory it may be.
+static node* copy_of(const delayed* d, const node* message) noexcept {
+  try {
+    return d->copy(message);
+  } catch (...) { return nullptr; }
 }
 
 // The message is taken out while it is copied and sent, for that runs user code (a copy
@@ -80,8 +87,8 @@ static void fire_delayed(void* argument) {
   }
   bool again = false;
   if (mine != nullptr) {
-    node* n = repeats ? d->copy(mine) : mine;
-    const bool sent = n != nullptr && push_own_room(c, n, d->tag);
+    node* n = repeats ? copy_of(d, mine) : mine;
+    const bool sent = n != nullptr && post_own_room(c, n, d->tag);
     if (repeats && !sent && n != nullptr) destroy_message(c, n, error::full);
     if (sent && !repeats) mine = nullptr;
     const spin_guard guard(d->lock);
@@ -99,7 +106,7 @@ static void fire_delayed(void* argument) {
   if (mine != nullptr) {
     destroy_message(c, mine, error::closed);
     // Else the alarm could not be set again: out of memory.
-    if (!d->is_cancelled) count_dead(c, dead_letter::closed);
+    if (!d->is_cancelled) count_dead(c, dead_letter::closed, ops_of(c).types[d->tag]);
   }
   drop_address(c);
   if (!again) drop_delayed(d);
@@ -109,12 +116,13 @@ delayed* start_delayed(cell* to, node* n, std::uint32_t tag, time_point when, du
                        node* (*copy)(const node*)) {
   n->link.set(static_cast<std::uint64_t>(tag) << 48);
   if ((to->in.look() & inbox::closed) != 0) {
-    count_dead(to, dead_letter::closed);
+    count_dead(to, dead_letter::closed, ops_of(to).types[tag]);
     destroy_message(to, n, error::closed);
     return nullptr;
   }
   auto* d = new (std::nothrow) delayed;
   if (d == nullptr) {
+    count_dead(to, dead_letter::full);
     destroy_message(to, n, error::no_memory);
     return nullptr;
   }
@@ -123,16 +131,19 @@ delayed* start_delayed(cell* to, node* n, std::uint32_t tag, time_point when, du
   d->tag = tag;
   d->period = period;
   d->copy = copy;
-  const spin_guard guard(d->lock);
-  d->message = n;
-  d->when = when;
-  d->pending = start_alarm(home_of(to)->runs_on, when, fire_delayed, d);
-  if (d->pending.what == nullptr) {
-    d->message = nullptr;
-    destroy_message(to, n, error::no_memory);
-    d->references.store(1, sync::memory_order_relaxed);
+  {
+    const spin_guard guard(d->lock);
+    d->message = n;
+    d->when = when;
+    d->pending = start_alarm(home_of(to)->runs_on, when, fire_delayed, d);
+    if (d->pending.what != nullptr) return d;
   }
-  return d;
+  // No alarm: nobody else has seen it.
+  count_dead(to, dead_letter::full);
+  destroy_message(to, n, error::no_memory);
+  drop_reference(to);
+  delete d;
+  return nullptr;
 }
 
 bool cancel_delayed(delayed* d) noexcept {

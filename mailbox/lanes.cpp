@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Messages put aside: their queues, their order, urgent ones first. See lanes.hpp (L1-L3).
 #include "lanes.hpp"
+#include "overload.hpp"
 
 #include <bit>
 #include <new>
@@ -99,8 +100,11 @@ lanes* lanes_of(cell* c) noexcept {
   }
   made->of = queues;
   made->oldest = made->next = first_number;
-  for (std::uint32_t tag = 0; tag < ops.type_count; ++tag)
-    if (ops.types[tag]->is_urgent) made->urgent |= bit_of(tag);
+  for (std::uint32_t tag = 0; tag < ops.type_count; ++tag) switch (ops.types[tag]->lane) {
+      case lane_number::normal: break;
+      case lane_number::urgent: made->urgent |= bit_of(tag); break;
+      case lane_number::system: made->system |= bit_of(tag); break;
+    }
   more->aside = made;
   return made;
 }
@@ -153,7 +157,10 @@ node* pop_aside(cell* c, std::uint64_t wanted) noexcept {
   if (aside == nullptr) return nullptr;
   std::uint64_t among = aside->filled & wanted;
   if (among == 0) return nullptr;
-  if ((among & aside->urgent) != 0) among &= aside->urgent;
+  if ((among & aside->system) != 0)
+    among &= aside->system;
+  else if ((among & aside->urgent) != 0)
+    among &= aside->urgent;
   const std::uint32_t tag = oldest_of(*aside, among);
   lane_queue& q = aside->of[tag];
   node* n = pop(q, tag);
@@ -163,6 +170,23 @@ node* pop_aside(cell* c, std::uint64_t wanted) noexcept {
     c->control.fetch_and(~std::uint32_t{control_aside}, sync::memory_order_relaxed);  // L2
   }
   return n;
+}
+
+node* pop_wanted(cell* c, std::uint64_t wanted) noexcept {
+  for (;;) {
+    node* n = pop_aside(c, wanted);
+    if (n == nullptr || !is_system(c, inbox::tag_of(n)) || !was_taken_back(n)) return n;
+    destroy_message(c, n, error::closed);
+  }
+}
+
+void drop_taken_back(cell* c) {
+  if ((c->control.load(sync::memory_order_relaxed) & control_lanes) == 0) return;
+  lanes* const aside = lanes_of(c);
+  if (aside == nullptr) throw std::bad_alloc();
+  if (aside->system == 0) return;
+  sort_lanes(c);
+  if (node* n = pop_wanted(c, aside->system)) put_back(c, *aside, n);
 }
 
 void put_taken_aside(cell* c) {
@@ -175,15 +199,19 @@ void put_taken_aside(cell* c) {
 
 void sort_lanes(cell* c) {
   put_taken_aside(c);
+  if (drops_oldest(c)) return;  // take_oldest() knows the lanes
   const node* newest = inbox::node_in(c->in.look());
   if (newest == nullptr) return;
   const lanes* aside = lanes_if(c);
-  if (inbox::next_of(newest) == nullptr && (aside == nullptr || aside->count == 0)) return;
+  if (inbox::next_of(newest) == nullptr && !is_system(c, inbox::tag_of(newest)) &&
+      (aside == nullptr || aside->count == 0))
+    return;
   c->taken = c->in.take();
   put_taken_aside(c);
 }
 
-void count_received(cell* c) noexcept {
+void count_received(cell* c, std::uint32_t tag) noexcept {
+  if (is_system(c, tag)) return;
   lanes* const aside = lanes_if(c);
   if (aside != nullptr && aside->debt != 0)
     --aside->debt;
@@ -194,7 +222,7 @@ void count_received(cell* c) noexcept {
 node* next_in_order(cell* c) {
   const std::uint32_t bits = c->control.load(sync::memory_order_relaxed);
   if ((bits & control_lanes) != 0) sort_lanes(c);
-  node* n = pop_aside(c, all_types);
+  node* n = pop_wanted(c, all_types);
   if (n == nullptr && c->taken != nullptr) {
     n = c->taken;
     c->taken = inbox::next_of(n);
@@ -202,7 +230,7 @@ node* next_in_order(cell* c) {
   idle_watch* const watch =
       (bits & control_idle) != 0 ? c->more.load(sync::memory_order_acquire)->idle : nullptr;
   if (n != nullptr) {
-    count_received(c);
+    count_received(c, inbox::tag_of(n));
     if (watch != nullptr) note_busy(*watch);
     return n;
   }

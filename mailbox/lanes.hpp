@@ -35,6 +35,7 @@ struct lane_queue {
 struct lanes {
   std::uint64_t filled = 0;  // a bit for each tag with messages aside
   std::uint64_t urgent = 0;  // a bit for each tag of the urgent lane
+  std::uint64_t system = 0;  // and of the system lane
   std::uint64_t oldest = 0;  // all numbers are in [oldest, next)
   std::uint64_t next = 0;
   std::uint64_t looks = 0;    // messages that were looked at, for tests
@@ -57,12 +58,14 @@ void put_aside(cell* c, node* n);
 void put_back(cell* c, lanes& aside, node* n);
 // The oldest urgent one of these types, else the oldest; null: there is none. Its tag is set again.
 node* pop_aside(cell* c, std::uint64_t wanted) noexcept;
+// The same, without what was taken back meanwhile (demonitor).
+node* pop_wanted(cell* c, std::uint64_t wanted) noexcept;
 // Puts all that was taken aside, oldest first.
 void put_taken_aside(cell* c);
 // The same, and all in the inbox, unless a single message there is all there is.
 void sort_lanes(cell* c);
-// A message comes out of the mailbox (L3).
-void count_received(cell* c) noexcept;
+// A message with this tag comes out of the mailbox (L3). One of the system lane never had room.
+void count_received(cell* c, std::uint32_t tag) noexcept;
 
 void give_credit(cell* c) noexcept;  // receive.cpp
 bool count_handled(cell* c) noexcept;

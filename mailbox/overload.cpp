@@ -39,14 +39,44 @@ void append(overload_rules& r, node* oldest, std::uint64_t word) noexcept {
   r.last = inbox::node_in(word);
 }
 
+// `before`: the one that stands before it, or null.
+void unlink(overload_rules& r, node* before, node* n) noexcept {
+  node* after = inbox::next_of(n);
+  if (before == nullptr)
+    r.first = after;
+  else
+    set_next(before, after);
+  if (r.last == n) r.last = before;
+  if (r.kept == n) r.kept = before;
+}
+
+std::uint32_t plain_tag(const node* n) noexcept { return inbox::tag_of(n) & ~own_room_bit; }
+
 node* pop_first(overload_rules& r) noexcept {
   node* n = r.first;
   if (n == nullptr) return nullptr;
-  r.first = inbox::next_of(n);
-  if (r.first == nullptr) r.last = nullptr;
-  if (r.kept == n) r.kept = nullptr;
-  n->link.set(std::uint64_t{inbox::tag_of(n) & ~own_room_bit} << 48);
+  unlink(r, nullptr, n);
+  n->link.set(std::uint64_t{plain_tag(n)} << 48);
   return n;
+}
+
+// The oldest of the highest lane. Few actors have both lanes and this policy, so it is looked for.
+node* pop_preferred(const cell* c, overload_rules& r) noexcept {
+  node* before_best = nullptr;
+  node* best = nullptr;
+  lane_number lane = lane_number::normal;
+  node* before = nullptr;
+  for (node* n = r.first; n != nullptr; before = n, n = inbox::next_of(n)) {
+    const lane_number its_lane = ops_of(c).types[plain_tag(n)]->lane;
+    if (best != nullptr && its_lane <= lane) continue;
+    before_best = before;
+    best = n;
+    lane = its_lane;
+  }
+  if (best == nullptr) return nullptr;
+  unlink(r, before_best, best);
+  best->link.set(std::uint64_t{plain_tag(best)} << 48);
+  return best;
 }
 
 // The oldest without room of its own. Those before it are looked at once: `kept` remembers them.
@@ -55,13 +85,7 @@ node* pop_droppable(overload_rules& r) noexcept {
   node* n = before == nullptr ? r.first : inbox::next_of(before);
   for (; n != nullptr && has_own_room(n); n = inbox::next_of(n)) before = n;
   r.kept = before;
-  if (n == nullptr) return nullptr;
-  node* after = inbox::next_of(n);
-  if (before == nullptr)
-    r.first = after;
-  else
-    set_next(before, after);
-  if (r.last == n) r.last = before;
+  if (n != nullptr) unlink(r, before, n);
   return n;
 }
 
@@ -132,10 +156,14 @@ admitted push_by_rules(cell* c, overload_rules& r, node* n, std::uint32_t tag,
   return how;
 }
 
+bool push_own_lane(cell* c, node* n, std::uint32_t tag) noexcept {
+  return c->in.push_system(n, drops_oldest(c) ? tag | own_room_bit : tag);
+}
+
 void drop_message(const cell* c, overload_rules& r, node* n, std::uint32_t tag) noexcept {
   const message_type& type = *ops_of(c).types[tag];
   r.dropped.fetch_add(1, sync::memory_order_relaxed);
-  count_dead(c, dead_letter::dropped);
+  count_dead(c, dead_letter::dropped, &type);
   destroy_message(type, n, error::dropped);
   r.on_dropped({name_of(c), type.name(), r.policy});
 }
@@ -168,12 +196,14 @@ node* take_oldest(cell* c) noexcept {
   overload_rules* r = rules_of(c);
   if (r == nullptr || r->policy != overload::drop_oldest) return nullptr;
   const spin_guard guard(c->more.load(sync::memory_order_relaxed)->lock);
-  if (r->first == nullptr) {
+  // relaxed: the actor's own bit.
+  const bool by_lanes = (c->control.load(sync::memory_order_relaxed) & control_lanes) != 0;
+  if (by_lanes || r->first == nullptr) {
     std::uint64_t before;
     node* oldest = c->in.take(0, before);
     append(*r, oldest, before);
   }
-  return pop_first(*r);
+  return by_lanes ? pop_preferred(c, *r) : pop_first(*r);
 }
 
 void end_marks(cell* c) noexcept {

@@ -37,6 +37,10 @@ inline overload_rules* rules_of(const cell* c) noexcept {
   const cold* more = c->more.load(sync::memory_order_acquire);
   return more == nullptr ? nullptr : more->rules;
 }
+inline bool drops_oldest(const cell* c) noexcept {
+  const overload_rules* r = rules_of(c);
+  return r != nullptr && r->policy == overload::drop_oldest;
+}
 inline std::uint32_t capacity_of(const cell* c) noexcept {
   const overload_rules* r = rules_of(c);
   return r == nullptr ? c->capacity : r->capacity;
@@ -50,6 +54,10 @@ bool make_rules(cell* c, cold* more, const spawn_options& how, std::uint32_t cap
 admitted push_by_rules(cell* c, overload_rules& r, node* n, std::uint32_t tag,
                        bool own_room) noexcept;
 
+// A message of the system lane, to an actor that has not ended; under the lock. True: make the
+// receiver runnable.
+bool push_own_lane(cell* c, node* n, std::uint32_t tag) noexcept;
+
 // A message goes because the mailbox is full. Runs user code: not under a lock.
 void drop_message(const cell* c, overload_rules& r, node* n, std::uint32_t tag) noexcept;
 
@@ -60,8 +68,8 @@ void tell_marks(cold* more, overload_rules& r) noexcept;
 
 // ---- the receiver; nothing is done in a mailbox without rules
 
-// The next message where the oldest are dropped, out of the inbox and alone; null: none, or no such
-// mailbox.
+// The next message where the oldest are dropped, out of the inbox and alone: the oldest, of the
+// first lane that has one. Null: none, or no such mailbox.
 node* take_oldest(cell* c) noexcept;
 // At the end of its actor: who was told that it is too full hears that it is not.
 void end_marks(cell* c) noexcept;

@@ -272,7 +272,7 @@ bool begin_request(const reply_to& to, std::int64_t& before) noexcept {
   // The clock is a little old; who has given up meanwhile is known from its wait.
   // A request that was sent instead of asked has nobody who waits; its answer is dropped.
   if (GREENROOM_UNLIKELY(to.deadline_ns < coarse_now_ns() || (to && !still_waiting(to.ticket)))) {
-    if (cell* c = current_cell()) count_dead(c, dead_letter::expired);
+    note_promise(to);  // its asker may wait for a moment longer, but not for us
     return false;
   }
   before = exchange_inherited_deadline(to.deadline_ns);

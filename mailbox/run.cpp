@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Running actors: what the scheduler calls for a cell, and how an actor ends.
+// Running actors: what the scheduler calls for a cell. How an actor ends: end.cpp.
+#include "end.hpp"
 #include "overload.hpp"
 
 #include <greenroom/actor.hpp>
-#include <greenroom/green_thread.hpp>
 
-#include <cstdlib>
-#include <cxxabi.h>
-#include <exception>
-#include <string>
-#include <typeinfo>
+#include <utility>
 
 namespace greenroom::detail {
 
@@ -19,86 +15,17 @@ namespace {
 
 constexpr std::uint32_t turn_max = 256;  // messages an object actor handles in one turn
 
-void drop_messages(cell* c, node* first) {
-  std::uint64_t dropped = 0;
-  while (first != nullptr) {
-    node* after = inbox::next_of(first);
-    destroy_message(c, first, error::closed);
-    ++dropped;
-    first = after;
-  }
-  if (dropped != 0) count_dead(c, dead_letter::undelivered, dropped);
-}
-
-// The end of an actor, on its own stack: no new messages, senders that wait are told, what is
-// left becomes dead letters, its destructors run, and then nobody finds it any more.
-void end_actor(cell* c, reply_to& unanswered, const error* why) {
-  const shield no_cancel;
-  c->in.raise(inbox::closed);
-  if (c->more.load(sync::memory_order_acquire) != nullptr) stop_idle(c);
-  if (unanswered) {
-    // `cancelled` would tell the asker that it is being cancelled itself.
-    answer_error(unanswered,
-                 why == nullptr || *why == error::cancelled ? error(error::closed) : *why);
-    unanswered = {};
-  }
-  fail_waiting(c, error::closed);
-  drop_messages(c, take_aside(c));
-  drop_messages(c, std::exchange(c->taken, nullptr));
-  const bool ruled = rules_of(c) != nullptr;
-  if (GREENROOM_UNLIKELY(ruled))
-    while (node* n = take_oldest(c)) drop_messages(c, n);
-  drop_messages(c, c->in.take());
-  if (GREENROOM_UNLIKELY(ruled)) end_marks(c);
-  ops_of(c).destroy(c);
-  cold* more = c->more.load(sync::memory_order_acquire);
-  if (more != nullptr) {
-    destroy_locals(more->locals);
-    drop_messages(c, take_aside(c));  // a destructor may have stashed something
-  }
-  c->parked.store(nullptr, sync::memory_order_release);
-  tell_joiners(c, why);
-  home* h = home_of(c);
-  settle_addresses(c);  // no code of the user's runs from here on
-  const bool detached = (c->control.load(sync::memory_order_relaxed) & control_detached) != 0;
-  const std::int32_t own = alive + (detached ? 1 : 0);
-  if (c->addresses.fetch_sub(own, sync::memory_order_acq_rel) == own) drop_reference(c);
-  count_ended(h);
-  if (h->ended != nullptr) h->ended(h);
-}
-
-std::string readable(const std::type_info& type) {
-  int rc = 0;
-  char* plain = abi::__cxa_demangle(type.name(), nullptr, nullptr, &rc);
-  std::string text = rc == 0 ? plain : type.name();
-  std::free(plain);
-  return text;
-}
-
-// Runs `what` and turns what leaves it into the error that askers get and the log shows.
+// Runs `what`; what leaves it is the reason for the actor's end.
 template <class What>
-bool guarded(cell* c, error& why, What&& what) {
-  std::string text;
+bool guarded(cell* c, exit_reason& why, What&& what) {
   try {
     what();
     return true;
-  } catch (const cancelled&) {
-    why = error::cancelled;
-    return false;
-  } catch (const error& e) {
-    text = "greenroom::error: ";
-    text += e.text();
-  } catch (const std::exception& e) {
-    text = readable(typeid(e));
-    text += ": ";
-    text += e.what();
-  } catch (...) {
-    text = "an exception of type ";
-    text += readable(*abi::__cxa_current_exception_type());
-  }
-  why = error(error::failed, text);
-  home* h = home_of(c);
-  if (h->failed != nullptr) h->failed(h, c, why.text());
+  } catch (...) { why = reason_of_exception(c); }
+  const home* h = home_of(c);
+  const bool is_ours = why == exit_kind::killed || why == exit_kind::linked;
+  if (h->failed != nullptr && !is_ours && why.is_failure() && keeper_of(c) == nullptr)
+    h->failed(home_of(c), c, why.text());
   return false;
 }
 
@@ -214,32 +141,37 @@ struct turn {
 void run_function(task* t) {
   auto* c = static_cast<cell*>(t);
   reply_to unanswered{};
-  error why = error::closed;
+  exit_reason why;
   mailbox_base box(c, &unanswered);
-  const bool well = guarded(c, why, [&] { ops_of(c).body(c, box); });
-  end_actor(c, unanswered, well ? nullptr : &why);
+  if (guarded(c, why, [&] { ops_of(c).body(c, box); })) why = reason_without_exception(c);
+  end_actor(c, unanswered, why);
 }
 
 void run_object(task* t) {
   auto* c = static_cast<cell*>(t);
   reply_to unanswered{};
-  error why = error::closed;
+  exit_reason why;
   mailbox_base box(c, &unanswered);
   turn now{c, ops_of(c), box};
   bool over = false;
-  const bool well = guarded(c, why, [&] { over = now.run(); });
-  if (well && !over) return;
+  if (guarded(c, why, [&] { over = now.run(); })) {
+    if (!over) return;
+    why = reason_without_exception(c);
+  }
   if (now.in_place != nullptr) now.take_around();
-  end_actor(c, unanswered, well ? nullptr : &why);
+  end_actor(c, unanswered, why);
 }
 
 void refuse_cell(task* t, const char* why) {
   auto* c = static_cast<cell*>(t);
   home* h = home_of(c);
   if (h->failed != nullptr) h->failed(h, c, why);
+  if (cold* more = cold_of(c)) {
+    const spin_guard guard(more->lock);
+    more->refused = true;
+  }
   reply_to unanswered{};
-  const error no_memory(error::no_memory, why);
-  end_actor(c, unanswered, &no_memory);
+  end_actor(c, unanswered, exit_reason(exit_kind::failed, {.what = why}));
 }
 
 }  // namespace greenroom::detail

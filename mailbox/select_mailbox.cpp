@@ -40,6 +40,7 @@ attempt try_mailbox(mailbox_base& box) {
   if (box.in_place_ != nullptr) take_around(box);
   for (;;) {
     if (control_due(c) && obey(c)) return attempt::never;
+    drop_taken_back(c);
     if (c->taken != nullptr) return attempt::happened;
     if ((c->control.load(sync::memory_order_relaxed) & control_aside) != 0)
       return attempt::happened;  // relaxed: the actor's own bit
@@ -47,7 +48,7 @@ attempt try_mailbox(mailbox_base& box) {
     if (GREENROOM_UNLIKELY((word & inbox::waiters) != 0)) {
       give_credit(c);
       c->taken = take_oldest(c);  // where the oldest are dropped (M8)
-      if (c->taken != nullptr) return attempt::happened;
+      if (c->taken != nullptr) continue;
     }
     if (GREENROOM_UNLIKELY((word & inbox::signal) != 0) && obey(c)) return attempt::never;
     if ((word & inbox::node_mask) != 0) return attempt::happened;

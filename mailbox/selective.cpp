@@ -23,7 +23,7 @@ static bool is_wanted(std::uint64_t wanted, const node* n) noexcept {
 
 node* find_wanted(cell* c, std::uint64_t wanted) {
   if ((c->control.load(sync::memory_order_relaxed) & control_lanes) != 0) sort_lanes(c);
-  node* n = pop_aside(c, wanted);
+  node* n = pop_wanted(c, wanted);
   while (n == nullptr && c->taken != nullptr) {
     node* first = c->taken;
     node* after = inbox::next_of(first);
@@ -33,7 +33,7 @@ node* find_wanted(cell* c, std::uint64_t wanted) {
       put_aside(c, first);
     c->taken = after;
   }
-  if (n != nullptr) count_received(c);
+  if (n != nullptr) count_received(c, inbox::tag_of(n));
   return n;
 }
 

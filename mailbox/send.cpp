@@ -7,11 +7,13 @@
 // list, decides its wait (S2), and puts its message in; the sender's next message can only come
 // after that.
 // A wait without deadline is an edge from the sender's actor to the receiver's. A sender that
-// closes a circle of edges is told so at once instead of waiting for ever.
-// Lock order: graph_mutex, then cold::lock.
+// closes a circle of edges is told so at once instead of waiting for ever (circles.cpp).
+#include "circles.hpp"
 #include "overload.hpp"
 
-#include <mutex>
+#include <greenroom/detail/place.hpp>
+
+#include <cstdio>
 #include <string>
 #include <utility>
 
@@ -21,55 +23,7 @@ namespace {
 
 constexpr std::uint64_t outcome_closed = outcome_first_free;
 
-std::mutex graph_mutex;  // guards cold::waits_*
-
 enum class result : std::uint8_t { sent, again, closed, timeout, cancelled, circle, no_memory };
-
-const char* type_name(const cell* c, std::uint32_t tag) noexcept {
-  return ops_of(c).types[tag]->name();
-}
-
-void append_edge(std::string& text, const cell* from, const cell* to, const char* message) {
-  text += name_of(from);
-  text += " waits to send `";
-  text += message;
-  text += "` to ";
-  text += name_of(to);
-  text += " (full, ";
-  text += std::to_string(capacity_of(to));
-  text += ")";
-}
-
-// Under graph_mutex: does the chain of waits that begins at `target` lead back to `self`?
-bool leads_back(cell* self, cell* target) {
-  constexpr int length_max = 100'000;
-  // Edges change only under the lock, but a wait may be decided at any time. Twice: every wait
-  // still undecided at the second look has lasted through the moment between the two, so all
-  // edges existed at once and the circle is real.
-  for (int look = 0; look < 2; ++look) {
-    cell* at = target;
-    for (int steps = 0; at != self; ++steps) {
-      const cold* more = at->more.load(sync::memory_order_acquire);
-      if (steps == length_max || more == nullptr || more->waits_to == nullptr ||
-          !still_waiting(more->waits_by))
-        return false;
-      at = more->waits_to;
-    }
-  }
-  return true;
-}
-
-std::string describe_circle(cell* self, cell* target, std::uint32_t tag) {
-  std::string text = "deadlock: ";
-  append_edge(text, self, target, type_name(target, tag));
-  for (cell* at = target; at != self;) {
-    const cold* more = at->more.load(sync::memory_order_acquire);
-    text += ", ";
-    append_edge(text, at, more->waits_to, more->waits_with);
-    at = more->waits_to;
-  }
-  return text;
-}
 
 void link(cold* more, waiting_sender& w) GREENROOM_REQUIRES(more->lock) {
   w.linked = true;
@@ -139,7 +93,7 @@ bool leave_line(cell* c, cold* more, waiting_sender& w) {
 static void drop_unadmitted(cell* c, node* first, error::code_type why) noexcept {
   while (first != nullptr) {
     node* n = std::exchange(first, inbox::next_of(first));
-    count_dead(c, dead_letter::closed);
+    count_dead(c, dead_letter::closed, ops_of(c).types[inbox::tag_of(n)]);
     destroy_message(c, n, why);
   }
 }
@@ -215,34 +169,26 @@ void fail_waiting(cell* c, error::code_type why) noexcept {
 
 // Waits for room until the deadline. `text` tells a circle.
 static result wait_for_room(cell* c, node* n, std::uint32_t tag, time_point deadline,
-                            std::string& text) {
+                            const std::source_location& at, std::string& text) {
   cold* more = cold_of(c);
-  cell* self = current_cell();
-  cold* mine = self == nullptr ? nullptr : cold_of(self);
-  if (more == nullptr || (self != nullptr && mine == nullptr)) return result::no_memory;
-  waiting_sender w{begin_wait(wait_on(c, wait_kind::send, tag)), n, tag, false};
+  if (more == nullptr) return result::no_memory;
+  const bool edge = deadline == never;
+  // No edge until it stands in line: there may be room again.
+  waiting_sender w{begin_wait(wait_on(c, wait_kind::send, tag, true), place_number(at)), n, tag,
+                   false};
   if (!stand_in_line(c, more, w)) {
     if (!abandon()) park();  // a cancel was faster; the next look at the control bits finds it
     return result::again;
   }
-  const bool edge = self != nullptr && deadline == never;
   if (edge) {
-    const std::lock_guard guard(graph_mutex);
-    mine->waits_to = c;
-    mine->waits_by = w.ticket;
-    mine->waits_with = type_name(c, tag);
-    if (leads_back(self, c) && leave_line(c, more, w)) {
-      text = describe_circle(self, c, tag);
-      mine->waits_to = nullptr;
-      if (!abandon()) park();
+    tell_wait(wait_on(c, wait_kind::send, tag));
+    sync::fence_seq_cst();
+    if (may_close(party_of(c)) && closes_circle(w.ticket, text)) {
+      leave_line(c, more, w);  // or was taken from it and refused
       return result::circle;
     }
   }
   const std::uint64_t outcome = park(deadline);
-  if (edge) {
-    const std::lock_guard guard(graph_mutex);
-    mine->waits_to = nullptr;
-  }
   if (outcome == outcome_woken) return result::sent;
   if (outcome == outcome_closed) return result::closed;
   leave_line(c, more, w);
@@ -252,7 +198,7 @@ static result wait_for_room(cell* c, node* n, std::uint32_t tag, time_point dead
 static status not_sent(cell* c, node* n, std::uint32_t tag, bool keep, dead_letter reason,
                        error why) {
   if (!keep) {
-    count_dead(c, reason);
+    count_dead(c, reason, ops_of(c).types[tag]);
     destroy_message(*ops_of(c).types[tag], n, why.code());
   }
   return why;
@@ -266,7 +212,8 @@ static status refuse_by_rules(cell* c, overload_rules& r, node* n, std::uint32_t
   return error::dropped;
 }
 
-status post_slow(cell* c, node* n, std::uint32_t tag, time_point deadline, bool keep) {
+status post_slow(cell* c, node* n, std::uint32_t tag, time_point deadline, bool keep,
+                 std::source_location at) {
   deadline = bounded(deadline);
   for (;;) {
     switch (push_or_not(c, n, tag)) {
@@ -278,9 +225,12 @@ status post_slow(cell* c, node* n, std::uint32_t tag, time_point deadline, bool 
     overload_rules* r = rules_of(c);
     if (r != nullptr && r->policy != overload::wait) return refuse_by_rules(c, *r, n, tag, keep);
     if (current_cell() == c) {
-      const std::string text = std::string("deadlock: ") + name_of(c) + " sends `" +
-                               type_name(c, tag) + "` to itself and its mailbox is full (" +
-                               std::to_string(capacity_of(c)) + ")";
+      char place[320];
+      describe_place(place_number(at), place, sizeof place);
+      char text[700];
+      std::snprintf(text, sizeof text,
+                    "deadlock: %s sends%s `%s` to itself and its mailbox is full (%u)", name_of(c),
+                    place, message_name(c, tag), capacity_of(c));
       return not_sent(c, n, tag, keep, dead_letter::deadlock, error(error::deadlock, text));
     }
     bool told = false;
@@ -292,14 +242,15 @@ status post_slow(cell* c, node* n, std::uint32_t tag, time_point deadline, bool 
     }
     if (told) return not_sent(c, n, tag, keep, dead_letter::cancelled, error::cancelled);
     std::string text;
-    switch (wait_for_room(c, n, tag, deadline, text)) {
+    switch (wait_for_room(c, n, tag, deadline, at, text)) {
       case result::sent: return {};
       case result::again: break;
       case result::closed: return not_sent(c, n, tag, keep, dead_letter::closed, error::closed);
       case result::timeout: return not_sent(c, n, tag, keep, dead_letter::timeout, error::timeout);
       case result::cancelled: break;  // the next turn reports it
       case result::circle:
-        return not_sent(c, n, tag, keep, dead_letter::deadlock, error(error::deadlock, text));
+        return not_sent(c, n, tag, keep, dead_letter::deadlock,
+                        text.empty() ? error(error::deadlock) : error(error::deadlock, text));
       case result::no_memory: return not_sent(c, n, tag, keep, dead_letter::full, error::no_memory);
     }
     if (deadline != never && now() >= deadline)

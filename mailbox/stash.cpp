@@ -8,12 +8,12 @@
 
 #include <greenroom/actor.hpp>
 
-#include <string>
+#include <cstdio>
 
 namespace greenroom::detail {
 
-static status not_stashed(cell* c, node* n, error why) {
-  count_dead(c, dead_letter::full);
+static status not_stashed(cell* c, node* n, std::uint32_t tag, error why) {
+  count_dead(c, dead_letter::full, ops_of(c).types[tag]);
   if (n != nullptr) destroy_message(c, n, why.code());
   return why;
 }
@@ -21,12 +21,12 @@ static status not_stashed(cell* c, node* n, error why) {
 status stash(cell* c, node* n, std::uint32_t tag) {
   lanes* const aside = n == nullptr ? nullptr : lanes_of(c);
   if (n != nullptr) n->link.set(std::uint64_t{tag} << 48);
-  if (aside == nullptr) return not_stashed(c, n, error::no_memory);
+  if (aside == nullptr) return not_stashed(c, n, tag, error::no_memory);
   if (aside->stashed == stash_max) {
-    const std::string text = std::string("the stash of ") + name_of(c) + " is full (" +
-                             std::to_string(stash_max) + "), `" + ops_of(c).types[tag]->name() +
-                             "` finds no room in it";
-    return not_stashed(c, n, error(error::full, text));
+    char text[320];
+    std::snprintf(text, sizeof text, "the stash of %s is full (%u), `%s` finds no room in it",
+                  name_of(c), stash_max, ops_of(c).types[tag]->name());
+    return not_stashed(c, n, tag, error(error::full, text));
   }
   n->link.set((std::uint64_t{tag} << 48) | reinterpret_cast<std::uint64_t>(aside->stash));
   aside->stash = n;

@@ -3,6 +3,8 @@
 
 #include "worker.hpp"
 
+#include <greenroom/detail/scheduler_access.hpp>
+
 #include <algorithm>
 
 namespace greenroom::detail {
@@ -10,17 +12,70 @@ namespace greenroom::detail {
 namespace {
 constexpr std::uint32_t room = slab::size / sizeof(runnable);
 runnable* items(slab* s) noexcept { return reinterpret_cast<runnable*>(s->memory()); }
+
+// What can run must never be lost, and nothing can be told to those who make it runnable. So when
+// actors get memory, so much is kept here that the queues could hold all of them (Q4): addresses
+// that nobody touches until then, 64 KiB for 8,192 actors. A slab from here has no owner.
+constexpr std::size_t ends =
+    4;  // slabs that a scheduler's two backlogs may have begun or not used up
+spin_lock reserve_lock;
+slab* reserve GREENROOM_GUARDED_BY(reserve_lock) = nullptr;   // through `next`
+std::size_t promised GREENROOM_GUARDED_BY(reserve_lock) = 0;  // runnables
+std::size_t schedulers GREENROOM_GUARDED_BY(reserve_lock) = 0;
+std::size_t kept GREENROOM_GUARDED_BY(reserve_lock) = 0;  // slabs, those in use included
+
+bool keep_enough() noexcept GREENROOM_REQUIRES(reserve_lock) {
+  while (kept < (promised + room - 1) / room + schedulers * ends) {
+    slab* const s = map_slab();
+    if (s == nullptr) return false;
+    s->next = reserve;
+    reserve = s;
+    ++kept;
+  }
+  return true;
+}
+
+slab* take_reserved() noexcept {
+  const spin_guard guard(reserve_lock);
+  slab* const s = reserve;
+  if (s != nullptr) reserve = s->next;
+  return s;
+}
+
+void put_reserved(slab* s) noexcept {
+  give_back(s);
+  const spin_guard guard(reserve_lock);
+  s->next = reserve;
+  reserve = s;
+}
 }  // namespace
+
+bool reserve_runnables(std::size_t n) noexcept {
+  const spin_guard guard(reserve_lock);
+  promised += n;
+  if (keep_enough()) return true;
+  promised -= n;
+  return false;
+}
+
+bool backlog::reserve_ends() noexcept {
+  const spin_guard guard(reserve_lock);
+  ++schedulers;
+  if (keep_enough()) return true;
+  --schedulers;
+  return false;
+}
 
 slab* backlog::take_slab() noexcept {
   slab* s = free_;
   if (s != nullptr) {
     free_ = s->next;
     if (warm_ != 0) --warm_;
-  } else {
-    s = map_slab();
-    if (s == nullptr) fatal("out of memory for the queue of what can run");
+  } else if ((s = map_slab()) != nullptr) {
     s->owner = this;
+  } else {
+    s = take_reserved();
+    if (s == nullptr) fatal("out of memory for the queue of what can run");
   }
   s->next = nullptr;
   return s;
@@ -28,6 +83,10 @@ slab* backlog::take_slab() noexcept {
 
 // Those with memory are on top.
 void backlog::free_slab(slab* s) noexcept {
+  if (GREENROOM_UNLIKELY(s->owner == nullptr)) {
+    put_reserved(s);
+    return;
+  }
   if (warm_ == warm_max) {
     give_back(s);
     slab* under = free_;

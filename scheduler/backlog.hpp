@@ -3,6 +3,11 @@
 // it goes, so a lock is cheap. Its memory goes back to the system as it empties.
 //
 // Any worker. Who finds size() 0 after a fence has missed nothing that was pushed before it (S1).
+//
+//   Q4  Room for all that can be runnable at once is kept from the moment it gets memory: an actor
+//       stands in one queue at most, so places for as many as there are cells are enough, and for
+//       each backlog the two slabs at its ends. So a push never fails.
+//
 // Rejected: moodycamel's queue, which keeps what it ever held: 80 MB after ten million actors were
 // runnable at once.
 #pragma once
@@ -23,6 +28,8 @@ class backlog {
   void push(runnable r) noexcept { push(&r, 1); }
   // At most `most`; returns how many.
   std::size_t pop(runnable* to, std::size_t most) noexcept;
+  // For the two of a new scheduler, once; with reserve_runnables(). False: memory is out.
+  static bool reserve_ends() noexcept;
   [[nodiscard]] std::size_t size() const noexcept { return size_.load(sync::memory_order_acquire); }
 
  private:

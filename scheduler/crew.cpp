@@ -12,6 +12,7 @@
 
 #include <cstdio>
 #include <memory>
+#include <new>
 
 namespace greenroom::detail {
 
@@ -33,15 +34,19 @@ bool start_thread(pthread_t& thread, void* (*main)(void*), void* argument) noexc
   return rc == 0;
 }
 
-void scheduler::add_place() {
+bool scheduler::add_place() noexcept {
   const unsigned i = places();
   const unseen_writes construction;
-  auto w = std::make_unique<worker>();
-  w->token = std::make_unique<injector_token>(injector_);
-  w->sights = std::make_unique<sight[]>(idle_set::workers_max);
+  std::unique_ptr<worker> w;
+  try {
+    w = std::make_unique<worker>();
+    w->token = std::make_unique<injector_token>(injector_);
+    w->sights = std::make_unique<sight[]>(idle_set::workers_max);
+  } catch (const std::bad_alloc&) { return false; }
   table_[i].store(w.release(), sync::memory_order_release);
   idle_.set_workers(i + 1);
   places_.store(i + 1, sync::memory_order_release);
+  return true;
 }
 
 void scheduler::prepare(worker& w, unsigned index) {
@@ -57,7 +62,23 @@ void scheduler::prepare(worker& w, unsigned index) {
   w.resting.store(true, sync::memory_order_relaxed);  // until its thread runs
 }
 
-bool scheduler::start_worker(worker& w) noexcept { return start_thread(w.thread, worker_main, &w); }
+bool scheduler::start_worker(worker& w, const char*& why) noexcept {
+  // What it stands on from its first step on: there it could no longer say that memory is out.
+  if (!stock_spare(&w, why)) return false;
+  if (start_thread(w.thread, worker_main, &w)) return true;
+  why = "pthread_create failed: the thread or process limit is reached (RLIMIT_NPROC, pids.max)";
+  release_spares(w, 0);
+  return false;
+}
+
+GREENROOM_WORKER_CODE void release_spares(worker& w, std::uint32_t keep) {
+  while (w.spares > keep) {
+    fiber* f = w.spare;
+    w.spare = f->next;
+    --w.spares;
+    release_fiber(f);
+  }
+}
 
 // ---- joining
 
@@ -78,13 +99,17 @@ bool scheduler::add_helper() {
   unsigned i = workers_;
   while (i < places() && worker_at(i).post.load(sync::memory_order_acquire) != post_empty) ++i;
   if (i < threads_max_) {
-    if (i == places()) add_place();
+    if (i == places() && !add_place()) {
+      crew_.undo_join();
+      return false;
+    }
     worker& w = worker_at(i);
     if (w.thread != pthread_t{}) pthread_join(w.thread, nullptr);  // it has ended on the bench
     prepare(w, i);
     w.post.store(post_serves, sync::memory_order_release);
     running_.fetch_add(1, sync::memory_order_relaxed);
-    if (start_worker(w)) return true;
+    const char* why = "";
+    if (start_worker(w, why)) return true;
     w.post.store(post_empty, sync::memory_order_relaxed);
     running_.fetch_sub(1, sync::memory_order_relaxed);
   }
@@ -104,7 +129,7 @@ void scheduler::report_no_helper() {
   else
     std::snprintf(text, sizeof text,
                   "greenroom: work waits behind actors that block or compute on %u workers, but no "
-                  "thread can be started for it (RLIMIT_NPROC, pids.max)",
+                  "thread can be started for it (memory, RLIMIT_NPROC, pids.max)",
                   crew_.stuck());
   dog_.report(text);
 }

@@ -9,6 +9,7 @@
 #include <greenroom/detail/netpoller_access.hpp>
 
 #include <cerrno>
+#include <new>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -103,7 +104,11 @@ std::expected<descriptor*, int> descriptor::open(int fd, bool is_tcp, bool watch
     if (d != nullptr) free_records = d->next_;
   }
   if (d == nullptr) {
-    auto* block = new descriptor[records_per_block];
+    auto* block = new (std::nothrow) descriptor[records_per_block];
+    if (block == nullptr) {
+      ::close(fd);
+      return std::unexpected(ENOMEM);
+    }
     d = block;
     const spin_guard guard(free_lock);
     for (int i = 1; i < records_per_block; ++i) {

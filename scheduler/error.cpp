@@ -25,6 +25,10 @@ const error::record error::records_[] = {
     {lagged, false, "lagged: values were missed"},
 };
 
+// Of an actor that std::bad_alloc ended when there was no memory for a text of its own either.
+const error::record error::out_of_memory_{failed, false, "std::bad_alloc: memory is out"};
+static constexpr std::size_t bad_alloc_size = sizeof "std::bad_alloc" - 1;
+
 struct error::counted_record : record {
   std::atomic<std::uint32_t> references;
 };
@@ -33,7 +37,11 @@ error::error(code_type code, const char* text) : error(code, text, std::strlen(t
 
 error::error(code_type code, const char* text, std::size_t size) : detail_(plain(code)) {
   void* memory = ::operator new(sizeof(counted_record) + size + 1, std::nothrow);
-  if (memory == nullptr) return;  // the plain sentence has to do
+  if (memory == nullptr) {  // the plain sentence has to do, but for what is likely then
+    if (code == failed && std::strncmp(text, out_of_memory_.text, bad_alloc_size) == 0)
+      detail_ = &out_of_memory_;
+    return;
+  }
   char* copy = static_cast<char*>(memory) + sizeof(counted_record);
   std::memcpy(copy, text, size);
   copy[size] = '\0';
@@ -56,9 +64,10 @@ void error::release() const noexcept {
 }
 
 const char* name_of(error::code_type code) noexcept {
-  static constexpr const char* names[] = {
-      "closed",    "full",     "timeout",       "cancelled", "deadlock", "failed", "dropped",
-      "no_memory", "shutdown", "end_of_stream", "io",        "invalid",  "refused"};
+  static constexpr const char* names[] = {"closed",   "full",          "timeout", "cancelled",
+                                          "deadlock", "failed",        "dropped", "no_memory",
+                                          "shutdown", "end_of_stream", "io",      "invalid",
+                                          "refused",  "empty",         "lagged"};
   return names[code];
 }
 

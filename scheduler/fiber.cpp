@@ -47,6 +47,7 @@ const int watches_forks = pthread_atfork(
 constinit free_objects<fiber, record_links> free_records;
 constinit slab* newest = nullptr;
 constinit slab* emptied = nullptr;     // through next_whole
+constinit slab* reserved = nullptr;    // for records of OS threads, when memory is out
 constinit std::uint64_t next_seq = 0;  // above all that were used in memory given back
 // Any thread; only ever grows.
 std::atomic<slab*> all_slabs{nullptr};
@@ -71,13 +72,14 @@ void renew(fiber* f) noexcept {
   f->deadline.heap_index = timer_node::nowhere;
 }
 
-slab* next_slab() noexcept {
+slab* next_slab(bool of_os_thread) noexcept {
   slab* s = emptied;
   if (s != nullptr) {
     emptied = s->next_whole;
     return s;
   }
   s = map_slab();
+  if (s == nullptr && of_os_thread) s = std::exchange(reserved, nullptr);
   if (s == nullptr) return nullptr;
   s->object_size = sizeof(fiber);
   s->next = all_slabs.load(std::memory_order_relaxed);
@@ -85,10 +87,10 @@ slab* next_slab() noexcept {
   return s;
 }
 
-fiber* cut_record() noexcept {
+fiber* cut_record(bool of_os_thread) noexcept {
   // relaxed: under records_mutex.
   if (newest == nullptr || newest->cut.load(sync::memory_order_relaxed) == newest->capacity()) {
-    slab* s = next_slab();
+    slab* s = next_slab(of_os_thread);
     if (s == nullptr) return nullptr;
     newest = s;
   }
@@ -104,10 +106,10 @@ fiber* cut_record() noexcept {
   return f;
 }
 
-GREENROOM_WORKER_CODE fiber* take_record() {
+GREENROOM_WORKER_CODE fiber* take_record(bool of_os_thread) {
   const std::lock_guard guard(records_mutex);
   fiber* f = free_records.take();
-  if (f == nullptr) f = cut_record();
+  if (f == nullptr) f = cut_record(of_os_thread);
   if (f != nullptr) f->next = nullptr;
   return f;
 }
@@ -142,7 +144,7 @@ thread_local os_thread_record os_record;
 GREENROOM_WORKER_CODE fiber* acquire_fiber(std::size_t stack_size, const char*& why) {
   const stack_memory memory = stack_pool::instance().acquire(stack_size, why);
   if (memory.low == nullptr) return nullptr;
-  fiber* f = take_record();
+  fiber* f = take_record(false);
   if (f == nullptr) {
     stack_pool::instance().release(memory);
     why = "out of memory for a green thread's record";
@@ -184,8 +186,15 @@ GREENROOM_WORKER_CODE void release_fiber(fiber* f) {
   give_record(f);
 }
 
+bool reserve_records() noexcept {
+  const std::lock_guard guard(records_mutex);
+  if (reserved == nullptr) reserved = map_slab();
+  return reserved != nullptr;
+}
+
 GREENROOM_WORKER_CODE fiber* acquire_os_fiber() {
-  fiber* f = take_record();
+  fiber* f = take_record(true);
+  // There was a reserve of hundreds. A wait has nothing else to stand on.
   if (f == nullptr) fatal("out of memory for the record of an OS thread");
   f->is_os_thread = true;
   f->shields = 0;

@@ -43,6 +43,28 @@ inline constexpr std::uint64_t phase_notified = 3;
 inline constexpr std::uint64_t phase_mailbox = 4;
 inline constexpr std::uint64_t phase_mask = 15;
 
+struct fiber;
+
+// A record stands in a list, or waits: then the place of its wait in the source, for reports, has
+// the link's room. Orders nothing; a report that reads it late sees the wait's state changed.
+class link_or_place {
+ public:
+  operator fiber*() const noexcept {
+    return reinterpret_cast<fiber*>(word_.load(sync::memory_order_relaxed));
+  }
+  link_or_place& operator=(fiber* next) noexcept {
+    word_.store(reinterpret_cast<std::uint64_t>(next), sync::memory_order_relaxed);
+    return *this;
+  }
+  void set_place(std::uint64_t place) noexcept { word_.store(place, sync::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t place() const noexcept {
+    return word_.load(sync::memory_order_acquire);
+  }
+
+ private:
+  sync::atomic<std::uint64_t> word_{0};
+};
+
 // Where thousands wait by turns, the lines of their records are read from far away: the first is
 // what a switch and a wake-up need, the second what a wait needs, the third the deadline.
 struct alignas(64) fiber {
@@ -78,8 +100,8 @@ struct alignas(64) fiber {
   sync::atomic<std::int64_t> armed_ns{never_ns};
   alignas(64) timer deadline{};
 
-  // Owner of the list it stands in.
-  fiber* next = nullptr;
+  // Owner of the list it stands in; or itself, while it waits.
+  link_or_place next;
   stack_memory stack{};
 #if defined(GREENROOM_TSAN)
   void* tsan_fiber = nullptr;
@@ -120,6 +142,8 @@ fiber* acquire_fiber(std::size_t stack_size, const char*& why);
 void release_fiber(fiber* f);
 // A record without a stack, for an OS thread.
 fiber* acquire_os_fiber();
+// Sees to it that there are some for OS threads when memory is out. False: it is out already.
+bool reserve_records() noexcept;
 void release_os_fiber(fiber* f);
 
 // Gives memory of free records and stacks back, in small steps (watch_settings::trim_memory). One

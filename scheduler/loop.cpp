@@ -88,8 +88,8 @@ GREENROOM_WORKER_CODE void give_spare(void* argument) {
   ++w->spares;
 }
 
-// Makes sure that a wait finds a stack to go on with. False: there is none to be had.
-GREENROOM_WORKER_CODE static bool stock_spare(worker* w, const char*& why) {
+// Before a thread begins, and before a task runs: so take_spare finds one.
+GREENROOM_WORKER_CODE bool stock_spare(worker* w, const char*& why) {
   if (GREENROOM_LIKELY(w->spare != nullptr)) return true;
   fiber* f = acquire_fiber(w->home->stack_size(), why);
   if (f == nullptr) return false;

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <cerrno>
+#include <new>
 #include <sys/resource.h>
 #include <system_error>
 
@@ -34,14 +35,26 @@ std::string host_and_port(std::string_view host, std::uint16_t port) {
   return text;
 }
 
-error system_error(std::string_view doing, std::string_view what, int number) {
+static error::code_type code_of(int number) noexcept {
+  switch (number) {
+    case descriptor::no_runtime: return error::shutdown;
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM: return error::no_memory;
+    case ETIMEDOUT: return error::timeout;
+    default: return error::io;
+  }
+}
+
+static std::string text_of(std::string_view doing, std::string_view what, int number) {
   std::string text(doing);
   text += ' ';
   text += what;
   text += ": ";
-  if (number == descriptor::no_runtime)
-    return {error::shutdown, text + "no runtime runs in this process"};
-  if (number == EMFILE) {
+  if (number == descriptor::no_runtime) {
+    text += "no runtime runs in this process";
+  } else if (number == EMFILE) {
     rlimit limit{};
     getrlimit(RLIMIT_NOFILE, &limit);
     text += "too many open files (limit " + std::to_string(limit.rlim_cur) + ")";
@@ -50,14 +63,13 @@ error system_error(std::string_view doing, std::string_view what, int number) {
   } else {
     text += std::generic_category().message(number);
   }
-  switch (number) {
-    case EMFILE:
-    case ENFILE:
-    case ENOBUFS:
-    case ENOMEM: return {error::no_memory, text};
-    case ETIMEDOUT: return {error::timeout, text};
-    default: return {error::io, text};
-  }
+  return text;
+}
+
+error system_error(std::string_view doing, std::string_view what, int number) noexcept {
+  try {
+    return {code_of(number), text_of(doing, what, number)};
+  } catch (const std::bad_alloc&) { return code_of(number); }  // the plain sentence has to do
 }
 
 }  // namespace greenroom::detail

@@ -28,6 +28,6 @@ std::string host_and_port(std::string_view host, std::uint16_t port);
 
 // "DOING WHAT: Permission denied", of code no_memory when descriptors or memory ran out, timeout
 // for ETIMEDOUT, else io. `number` is a positive errno value.
-error system_error(std::string_view doing, std::string_view what, int number);
+error system_error(std::string_view doing, std::string_view what, int number) noexcept;
 
 }  // namespace greenroom::detail

@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <netdb.h>
+#include <new>
 #include <pthread.h>
 
 namespace greenroom::detail {
@@ -63,7 +64,12 @@ int look_up(lookup& what, int flags) {
     ip_address address;
     std::memcpy(&address.any, one->ai_addr, one->ai_addrlen);
     address.size = one->ai_addrlen;
-    what.found.push_back(address);
+    try {
+      what.found.push_back(address);
+    } catch (const std::bad_alloc&) {
+      freeaddrinfo(all);
+      return EAI_MEMORY;
+    }
   }
   freeaddrinfo(all);
   return what.found.empty() ? EAI_NONAME : 0;
@@ -122,7 +128,8 @@ bool enqueue(const std::shared_ptr<lookup>& what) {
 }
 
 error lookup_failed(const lookup& what, int failed) {
-  return {error::io, "look up " + what.host + ": " + gai_strerror(failed)};
+  const error::code_type code = failed == EAI_MEMORY ? error::no_memory : error::io;
+  return {code, "look up " + what.host + ": " + gai_strerror(failed)};
 }
 
 // Parks until the look-up is done: wait_end as error, or none.

@@ -4,6 +4,8 @@
 
 #include "net_address.hpp"
 
+#include <greenroom/detail/adopt_socket.hpp>
+
 #include <algorithm>
 #include <cerrno>
 #include <netinet/in.h>
@@ -108,7 +110,11 @@ std::expected<std::unique_ptr<stream>, error> stream_of(int fd, bool is_tcp, std
   if (is_tcp) set_no_delay(fd);
   const auto d = descriptor::open(fd, is_tcp, false);
   if (!d) return std::unexpected(system_error(doing, peer, d.error()));
-  return std::make_unique<socket_stream>(*d, std::move(peer));
+  return make_owner<socket_stream>(*d, std::move(peer));
+}
+
+std::expected<std::unique_ptr<stream>, error> adopt_socket(int fd, std::string peer) {
+  return stream_of(fd, false, "talk to", std::move(peer));
 }
 
 std::expected<std::unique_ptr<stream>, error> connect_socket(int fd, const sockaddr* to,
@@ -124,7 +130,7 @@ std::expected<std::unique_ptr<stream>, error> connect_socket(int fd, const socka
   if (is_tcp) set_no_delay(fd);
   const auto d = descriptor::open(fd, is_tcp, true);
   if (!d) return std::unexpected(system_error("connect to", peer, d.error()));
-  auto made = std::make_unique<socket_stream>(*d, peer);
+  auto made = make_owner<socket_stream>(*d, peer);
   const descriptor::visit visit(**d, descriptor::writing);
   const auto result = (*d)->finish_connect(deadline);
   if (!result) {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <sys/socket.h>
+#include <utility>
 
 namespace greenroom::detail {
 
@@ -46,6 +47,17 @@ class socket_stream final : public stream, private selectable {
   sync::atomic<std::int64_t> deadline_ns_{never.time_since_epoch().count()};
   sync::atomic<bool> write_is_shut_{false};
 };
+
+// The owner of a descriptor, which goes if there is no memory for one.
+template <class Owner, class... As>
+std::unique_ptr<Owner> make_owner(descriptor* d, As&&... as) {
+  try {
+    return std::make_unique<Owner>(d, std::forward<As>(as)...);
+  } catch (...) {
+    descriptor::dispose(d);
+    throw;
+  }
+}
 
 // A non-blocking socket or a negative errno value.
 int make_socket(int family) noexcept;

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <new>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -21,6 +22,14 @@ using namespace detail;
 
 using made_stream = std::expected<std::unique_ptr<stream>, error>;
 using made_listener = std::expected<std::unique_ptr<listener>, error>;
+
+// What a step returns, or that there was no memory for it. Nothing is left of it then.
+template <class Step>
+auto or_no_memory(Step&& step) -> decltype(step()) {
+  try {
+    return step();
+  } catch (const std::bad_alloc&) { return std::unexpected(error::no_memory); }
+}
 
 // Binds and listens; 0 or an errno value.
 GREENROOM_NOINLINE int bind_and_listen(int fd, const sockaddr* to, socklen_t size,
@@ -51,6 +60,7 @@ class socket_listener final : public listener, private selectable {
  private:
   using taking = std::expected<io_count, error> (descriptor::*)(void*, unsigned&);
   made_stream accept_with(taking take);
+  made_stream accepted(int fd, bool is_tcp, const ip_address& from);
 
   bool is_ready() override { return d_->is_readable(never); }
   line line_up(const wait_ticket& ticket, std::uint64_t value) override {
@@ -82,8 +92,20 @@ made_stream socket_listener::accept_with(taking take) {
   const auto fd = (d_->*take)(is_tcp ? &from.any : nullptr, from.size);
   if (!fd) return std::unexpected(fd.error());
   if (*fd < 0) return std::unexpected(system_error("accept on", address_, static_cast<int>(-*fd)));
-  return stream_of(static_cast<int>(*fd), is_tcp, "accept on " + address_ + " from",
-                   is_tcp ? from.text() : address_);
+  return accepted(static_cast<int>(*fd), is_tcp, from);
+}
+
+// Without memory for the stream the connection is closed.
+made_stream socket_listener::accepted(int fd, bool is_tcp, const ip_address& from) {
+  std::string doing, peer;
+  try {
+    doing = "accept on " + address_ + " from";
+    peer = is_tcp ? from.text() : address_;
+  } catch (const std::bad_alloc&) {
+    ::close(fd);
+    return std::unexpected(error::no_memory);
+  }
+  return or_no_memory([&] { return stream_of(fd, is_tcp, doing, std::move(peer)); });
 }
 
 void socket_listener::close() {
@@ -131,7 +153,7 @@ bool is_stale(const std::string& path, const unix_address& address) {
 
 // ---- TCP
 
-made_listener listen_tcp(const std::string& host, std::uint16_t port, int backlog) {
+static made_listener listen_tcp_now(const std::string& host, std::uint16_t port, int backlog) {
   const std::string name = host_and_port(host, port);
   auto addresses = resolve(host, port, true, never);
   if (!addresses)
@@ -154,12 +176,13 @@ made_listener listen_tcp(const std::string& host, std::uint16_t port, int backlo
     ::getsockname(fd, &address.any, &address.size);
     const auto d = descriptor::open(fd, true, false);
     if (!d) return std::unexpected(system_error("listen on", name, d.error()));
-    return std::make_unique<socket_listener>(*d, address.text(), address.port(), "");
+    return make_owner<socket_listener>(*d, address.text(), address.port(), "");
   }
   return std::unexpected(system_error("listen on", name, failed));
 }
 
-made_stream connect_tcp(const std::string& host, std::uint16_t port, time_point deadline) {
+static made_stream connect_tcp_now(const std::string& host, std::uint16_t port,
+                                   time_point deadline) {
   const std::string name = host_and_port(host, port);
   const auto addresses = resolve(host, port, false, deadline);
   if (!addresses) {
@@ -185,7 +208,7 @@ made_stream connect_tcp(const std::string& host, std::uint16_t port, time_point 
 
 // ---- Unix sockets
 
-made_listener listen_unix(const std::string& path) {
+static made_listener listen_unix_now(const std::string& path) {
   constexpr int backlog = 1024;
   const std::string name = "unix:" + path;
   const auto address = unix_address_of(path, "listen on");
@@ -204,10 +227,10 @@ made_listener listen_unix(const std::string& path) {
   }
   const auto d = descriptor::open(fd, false, false);
   if (!d) return std::unexpected(system_error("listen on", name, d.error()));
-  return std::make_unique<socket_listener>(*d, name, std::uint16_t{0}, path);
+  return make_owner<socket_listener>(*d, name, std::uint16_t{0}, path);
 }
 
-made_stream connect_unix(const std::string& path) {
+static made_stream connect_unix_now(const std::string& path) {
   // While the listener's queue is full the kernel says EAGAIN and gives no event when there is
   // room again, so we come back a few times.
   constexpr int tries_max = 100;
@@ -227,6 +250,21 @@ made_stream connect_unix(const std::string& path) {
           error(error::refused, "connect to " + name + ": the listener's queue stays full"));
     sleep_for(pause);
   }
+}
+
+// ---- as they are called
+
+made_listener listen_tcp(const std::string& host, std::uint16_t port, int backlog) {
+  return or_no_memory([&] { return listen_tcp_now(host, port, backlog); });
+}
+made_stream connect_tcp(const std::string& host, std::uint16_t port, time_point deadline) {
+  return or_no_memory([&] { return connect_tcp_now(host, port, deadline); });
+}
+made_listener listen_unix(const std::string& path) {
+  return or_no_memory([&] { return listen_unix_now(path); });
+}
+made_stream connect_unix(const std::string& path) {
+  return or_no_memory([&] { return connect_unix_now(path); });
 }
 
 }  // namespace greenroom

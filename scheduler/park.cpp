@@ -71,7 +71,7 @@ GREENROOM_WORKER_CODE void publish_parked(void* argument) {
 std::uint64_t take_value(fiber* f) {
   const std::uint64_t value = f->state.load(sync::memory_order_acquire);  // S2
   GREENROOM_ASSERT((value & phase_mask) == phase_notified);
-  f->reason.store(0, sync::memory_order_relaxed);
+  f->reason.store(0, sync::memory_order_release);  // see look_at_wait
   f->state.store(phase_running, sync::memory_order_relaxed);
   return value & ~phase_mask;
 }
@@ -167,7 +167,7 @@ static inline wait_ticket announce(std::uint64_t reason, bool interruptible) {
   fiber* f = current_fiber();
   GREENROOM_ASSERT((f->state.load(sync::memory_order_relaxed) & phase_mask) == phase_running);
   ++f->seq;
-  f->reason.store(reason, sync::memory_order_relaxed);
+  f->reason.store(reason, sync::memory_order_release);  // see look_at_wait
   f->interruptible.store(
       interruptible && f->shields == 0 && (f->is_os_thread || std::uncaught_exceptions() == 0),
       sync::memory_order_relaxed);
@@ -184,6 +184,10 @@ wait_ticket begin_wait(const wait_reason& reason, bool interruptible) {
 }
 wait_ticket begin_wait(wait_word on, bool interruptible) {
   return announce(on.word, interruptible);
+}
+wait_ticket begin_wait(wait_word on, std::uint64_t place) {
+  current_fiber()->next.set_place(place);  // read after the state, which is written after this
+  return announce(on.word, true);
 }
 
 static std::uint64_t park(time_point deadline, bool bounded) {
@@ -224,10 +228,22 @@ bool abandon() {
   if ((seen & phase_mask) == phase_preparing &&
       f->state.compare_exchange_strong(seen, phase_running, sync::memory_order_acq_rel,
                                        sync::memory_order_acquire)) {
-    f->reason.store(0, sync::memory_order_relaxed);
+    f->reason.store(0, sync::memory_order_release);  // see look_at_wait
     return true;
   }
   return false;
+}
+
+void tell_wait(wait_word on) noexcept {
+  current_fiber()->reason.store(on.word, sync::memory_order_release);  // see look_at_wait
+}
+
+void mark_wait(const wait_ticket& ticket, std::uint64_t bits) noexcept {
+  std::uint64_t word = ticket.who->reason.load(sync::memory_order_relaxed);
+  if (word % 2 == 0 || !still_waiting(ticket)) return;
+  // release: whoever sees what the caller does after this, sees the mark. Failed: it is over.
+  ticket.who->reason.compare_exchange_strong(word, word | bits, sync::memory_order_release,
+                                             sync::memory_order_relaxed);
 }
 
 static bool wake(wait_ticket ticket, std::uint64_t value, void (*how)(fiber*)) {
@@ -239,6 +255,25 @@ static bool wake(wait_ticket ticket, std::uint64_t value, void (*how)(fiber*)) {
 bool wake(wait_ticket ticket, std::uint64_t value) { return wake(ticket, value, schedule_fiber); }
 bool wake_bound(wait_ticket ticket, std::uint64_t value) {
   return wake(ticket, value, schedule_bound);
+}
+
+void end_waits(bool (*is_meant)(std::uint64_t, void*), void* argument,
+               std::uint64_t outcome) noexcept {
+  struct search {
+    bool (*is_meant)(std::uint64_t, void*);
+    void* argument;
+    std::uint64_t outcome;
+  } s{is_meant, argument, outcome};
+  for_each_fiber(
+      [](fiber* f, void* a) {
+        const auto* look = static_cast<const search*>(a);
+        // acquire: the word is that of this wait or of a later one, which decide() then finds.
+        const std::uint64_t seen = f->state.load(sync::memory_order_acquire);
+        const std::uint64_t word = wait_word_of(f);
+        if (is_waiting(seen) && word != 0 && look->is_meant(word, look->argument))
+          decide(f, seen, look->outcome);
+      },
+      &s);
 }
 
 claim try_claim(const wait_ticket& ticket, std::uint64_t value) {
@@ -348,6 +383,19 @@ const char* reason_of(const fiber* f) noexcept {
 std::uint64_t wait_word_of(const fiber* f) noexcept {
   const std::uint64_t word = f->reason.load(sync::memory_order_relaxed);
   return word % 2 != 0 ? word : 0;
+}
+
+bool look_at_wait(const fiber* f, const task* who, told_wait& seen) noexcept {
+  const std::uint64_t state = f->state.load(sync::memory_order_acquire);
+  if (!is_waiting(state)) return false;
+  if (f->current.load(sync::memory_order_acquire) != who) return false;
+  seen.word = f->reason.load(sync::memory_order_acquire);
+  seen.place = f->next.place();
+  seen.seq = state >> 4;
+  // The word is taken away (release) only when the wait was decided: had we read another wait's
+  // word or none, we would find the state changed. `who` stays while the wait lasts.
+  const std::uint64_t after = f->state.load(sync::memory_order_acquire);
+  return seen.word % 2 != 0 && is_waiting(after) && after >> 4 == seen.seq;
 }
 
 }  // namespace greenroom::detail

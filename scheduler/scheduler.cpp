@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Starting and stopping workers, and making things runnable from any thread.
+// A worker from its begin to its end, and making things runnable from any thread.
 #include "scheduler.hpp"
 
 #include "overflow_handler.hpp"
-#include "worker_count.hpp"
 
-#include <greenroom/detail/netpoller_access.hpp>
 #include <greenroom/green_thread.hpp>
-#include <algorithm>
 
 #include <cerrno>
 #include <cstdio>
 #include <cxxabi.h>
-#include <mutex>
 #include <sched.h>
 #include <unistd.h>
 
@@ -37,54 +33,12 @@ namespace greenroom::detail {
 
 namespace {
 
-constexpr const char* no_thread =
-    "pthread_create failed: the thread or process limit is reached (RLIMIT_NPROC, pids.max)";
-
 thread_local worker* tls_worker = nullptr;
-
-std::mutex recycled_mutex;
-scheduler* recycled = nullptr;
-std::atomic<bool> in_forked_child{false};
-// Those that run, newest first; foreign threads use the first one's netpoller.
-std::mutex running_mutex;
-std::atomic<scheduler*> running{nullptr};
 
 GREENROOM_NOINLINE int* address_of_errno() noexcept {
   int* e = &errno;
   asm volatile("" : "+r"(e)::"memory");
   return e;
-}
-
-void child_after_fork() {
-  in_forked_child.store(true, std::memory_order_relaxed);
-  set_this_worker(nullptr);
-}
-
-// For the overflow handler: whose stack is it? Async-signal-safe: it only reads records.
-void describe_stack(const void* low, char* name, std::size_t size, std::uint64_t& id) {
-  struct search {
-    const void* low;
-    fiber* found;
-  } s{low, nullptr};
-  for_each_fiber(
-      [](fiber* f, void* argument) {
-        auto* look = static_cast<search*>(argument);
-        if (f->stack.low == look->low) look->found = f;
-      },
-      &s);
-  task* t = s.found == nullptr ? nullptr : s.found->current.load(sync::memory_order_acquire);
-  if (t != nullptr) {
-    t->ops->describe(t, name, size, id);
-    return;
-  }
-  const char nobody[] = "a worker's loop";
-  for (std::size_t i = 0; i < sizeof nobody && i < size; ++i) name[i] = nobody[i];
-  id = 0;
-}
-
-void watch_forks() {
-  static const int once = pthread_atfork(nullptr, nullptr, child_after_fork);
-  (void)once;
 }
 
 }  // namespace
@@ -100,8 +54,6 @@ GREENROOM_NOINLINE GREENROOM_WORKER_CODE void set_this_worker(worker* w) noexcep
   asm volatile("" : "+r"(at)::"memory");
   *at = w;
 }
-
-bool forked() noexcept { return in_forked_child.load(std::memory_order_relaxed); }
 
 // ---- workers
 
@@ -134,12 +86,9 @@ GREENROOM_WORKER_CODE void* scheduler::worker_main(void* argument) {
   do {
     w->resting.store(false, sync::memory_order_relaxed);
     switch_to(w, take_spare(w), nullptr, nullptr);  // comes back when it leaves
-    while (fiber* f = w->spare) {
-      w->spare = f->next;
-      release_fiber(f);
-    }
-    w->spares = 0;
+    release_spares(*w, 1);  // one stays, for it may be called from the bench when memory is out
   } while (home->wait_on_bench(w));
+  release_spares(*w, 0);
   w->os_fiber = nullptr;
   release_os_fiber(os);
   drop_alternate_stack();
@@ -148,122 +97,6 @@ GREENROOM_WORKER_CODE void* scheduler::worker_main(void* argument) {
   home->running_.fetch_sub(1, sync::memory_order_release);
   sync::futex_wake(&home->running_, INT32_MAX);
   return nullptr;
-}
-
-void scheduler::reset(const settings& how) {
-  stack_size_ = stack_pool::rounded(how.stack_size);
-  threads_max_ = how.threads_max < workers_ ? workers_ : how.threads_max;
-  if (threads_max_ > idle_set::workers_max) threads_max_ = idle_set::workers_max;
-  stop_.store(false, sync::memory_order_relaxed);
-  running_.store(workers_, sync::memory_order_relaxed);
-  crew_.reset(workers_);
-  has_complained_ = false;
-  for (unsigned i = 0; i < places(); ++i) {
-    worker& w = worker_at(i);
-    prepare(w, i);
-    w.next_id = w.ids_end = 0;
-    w.post.store(i < workers_ ? post_serves : post_empty, sync::memory_order_relaxed);
-  }
-  ids_.store(1, sync::memory_order_relaxed);
-}
-
-scheduler* scheduler::start(const settings& how, const char*& why) {
-  watch_forks();
-  explain_cancel_in_terminate();
-  if (forked()) {
-    why = "this process was made by fork(); a runtime cannot be started in it";
-    return nullptr;
-  }
-  unsigned n = how.workers == 0 ? std::min(default_worker_count(), how.threads_max) : how.workers;
-  if (n > idle_set::workers_max) n = idle_set::workers_max;
-  scheduler* s = nullptr;
-  {
-    const std::lock_guard guard(recycled_mutex);
-    for (scheduler** at = &recycled; *at != nullptr; at = &(*at)->next_)
-      if ((*at)->capacity_ == n) {
-        s = *at;
-        *at = s->next_;
-        break;
-      }
-  }
-  if (s == nullptr) {
-    s = new scheduler;
-    s->workers_ = s->capacity_ = n;
-    for (unsigned i = 0; i < n; ++i) s->add_place();
-  }
-  s->may_bias_ = sync::prepare_heavy_fence();
-  s->reset(how);
-  if (!s->poller_) s->poller_ = make_netpoller();
-  if (s->poller_)
-    s->poller_->set_wakeup([](void* self) { static_cast<scheduler*>(self)->want_poller(); }, s);
-  {
-    const std::lock_guard guard(running_mutex);
-    s->next_ = running.load(std::memory_order_relaxed);
-    running.store(s, std::memory_order_release);
-  }
-  if (how.overflow_handler) {
-    set_overflow_describer(describe_stack);
-    s->handles_overflow_ = install_overflow_handler();
-  }
-  if (!s->dog_.start(s, how.watch)) {
-    why = no_thread;
-    s->running_.store(0, sync::memory_order_release);
-    s->stop(never, false);
-    return nullptr;
-  }
-  for (unsigned i = 0; i < n; ++i) {
-    if (!s->start_worker(s->worker_at(i))) {
-      // The workers that run are stopped; those that never started are counted out.
-      why = no_thread;
-      s->running_.fetch_sub(n - i, sync::memory_order_release);
-      s->stop(never, false);
-      return nullptr;
-    }
-  }
-  return s;
-}
-
-bool scheduler::stop(time_point deadline, bool recycle) {
-  {
-    const std::lock_guard guard(running_mutex);
-    if (running.load(std::memory_order_relaxed) == this) {
-      running.store(next_, std::memory_order_release);
-    } else {
-      scheduler* s = running.load(std::memory_order_relaxed);
-      while (s->next_ != this) s = s->next_;
-      s->next_ = next_;
-    }
-  }
-  dog_.stop();  // no helpers join from here on
-  stop_.store(true, sync::memory_order_seq_cst);
-  for (unsigned i = 0; i < places(); ++i) {
-    wake_worker(i);
-    call_from_bench(worker_at(i));
-  }
-  const std::int64_t until = deadline == never ? -1 : deadline.time_since_epoch().count();
-  for (;;) {
-    const std::uint32_t left = running_.load(sync::memory_order_acquire);
-    if (left == 0) break;
-    sync::futex_wait(&running_, left, until);
-    if (until >= 0 && now().time_since_epoch().count() >= until &&
-        running_.load(sync::memory_order_acquire) != 0) {
-      for (unsigned i = 0; i < places(); ++i)
-        if (worker_at(i).thread != pthread_t{}) pthread_detach(worker_at(i).thread);
-      return false;
-    }
-  }
-  join_threads();
-#if defined(GREENROOM_TSAN)
-  __tsan_acquire(this);
-#endif
-  if (handles_overflow_) remove_overflow_handler();
-  handles_overflow_ = false;
-  if (!recycle) return true;
-  // With its netpoller, which a late waker may still interrupt (S6).
-  const std::lock_guard guard(recycled_mutex);
-  next_ = recycled;
-  recycled = this;
-  return true;
 }
 
 // ---- making things runnable
@@ -353,8 +186,8 @@ void scheduler::push_bound(runnable r) {
 
 void scheduler::push_foreign(runnable r) {
   if (forked()) return;
-  injector_.enqueue(r);
-  const unsigned i = idle_.claim_one();  // S1
+  if (GREENROOM_UNLIKELY(!injector_.enqueue(r))) backlog_.push(r);  // memory is out
+  const unsigned i = idle_.claim_one();                             // S1
   if (i != idle_set::nobody) wake_worker(i);
 }
 
@@ -418,24 +251,12 @@ GREENROOM_WORKER_CODE std::int64_t coarse_now_ns() noexcept {
   return w == nullptr ? now().time_since_epoch().count() : w->coarse_now;
 }
 
-scheduler* start_scheduler(const scheduler_settings& how, const char*& why) {
-  return scheduler::start(how, why);
-}
-bool stop_scheduler(scheduler* s, time_point deadline, bool recycle) {
-  return s->stop(deadline, recycle);
-}
 bool is_quiet(scheduler* s, time_point until) noexcept { return s->quiet(until); }
 unsigned worker_count(const scheduler* s) noexcept { return s->worker_count(); }
 
 GREENROOM_WORKER_CODE unsigned worker_index(const scheduler* s) noexcept {
   worker* w = this_worker();
   return w != nullptr && w->home == s ? w->index : ~0u;
-}
-
-GREENROOM_WORKER_CODE netpoller* current_netpoller() noexcept {
-  worker* w = this_worker();
-  scheduler* s = w != nullptr ? w->home : running.load(std::memory_order_acquire);
-  return s == nullptr ? nullptr : s->poller();
 }
 
 // ---- who am I

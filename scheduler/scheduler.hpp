@@ -12,6 +12,7 @@
 #include "watchdog.hpp"
 #include "worker.hpp"
 
+#include <greenroom/detail/looks.hpp>
 #include <greenroom/detail/scheduler_access.hpp>
 
 #include <concurrentqueue/concurrentqueue.h>
@@ -52,7 +53,9 @@ class scheduler {
   void want_poller();
   void arm(timer* t, std::int64_t when_ns);
   std::uint64_t new_id();
-  [[nodiscard]] bool quiet(time_point until);  // see is_quiet()
+  [[nodiscard]] bool quiet(time_point until);                // see is_quiet()
+  [[nodiscard]] bool nothing_to_come();                      // see watch_settings::all_asleep
+  [[nodiscard]] bool alone(unsigned others) const noexcept;  // see is_alone()
   // How many shall be able to attend to their queues; helpers come on top.
   [[nodiscard]] unsigned worker_count() const noexcept { return workers_; }
   netpoller* poller() noexcept { return poller_.get(); }
@@ -85,11 +88,18 @@ class scheduler {
   void mark_stuck(worker& w, stuck_by who) noexcept;
   void relieve();        // somebody shall do the work that waits
   void send_one_home();  // a helper, if there is one too many
+  // For reports; any thread.
+  [[nodiscard]] const watchdog& dog() const noexcept { return dog_; }
+  [[nodiscard]] queue_look queues() const noexcept {
+    return {injector_.size_approx(), backlog_.size() + spilled_.size()};
+  }
 
  private:
   scheduler() = default;
   void reset(const settings& how);
   static void* worker_main(void* argument);
+  static scheduler* recycled_or_new(unsigned workers);
+  bool start_all(const settings& how, const char*& why);
   runnable steal(worker* w);
   runnable steal_from(worker* w, worker& victim, bool ready, bool children);
   static constexpr std::uint32_t fresh_share_max = 32;  // children moved at once
@@ -104,9 +114,9 @@ class scheduler {
   void overflow(worker* w, runnable r);
   void overflow_fresh(worker* w, runnable r);
 
-  void add_place();
+  bool add_place() noexcept;
   void prepare(worker& w, unsigned index);
-  bool start_worker(worker& w) noexcept;
+  bool start_worker(worker& w, const char*& why) noexcept;
   bool add_helper();
   bool call_from_bench(worker& w) noexcept;
   void report_no_helper();
@@ -151,6 +161,10 @@ void explain_cancel_in_terminate();
 void run_loop();
 // Takes a spare stack with a suspended loop, keeping to the worker's stock.
 fiber* take_spare(worker* w);
+// Makes sure that a wait finds a stack to go on with. False: there is none to be had.
+bool stock_spare(worker* w, const char*& why);
+// Gives back all but so many of its spare stacks.
+void release_spares(worker& w, std::uint32_t keep);
 // Puts the stack just left back (a `published` action).
 void give_spare(void* f);
 // A yield: w's green thread goes behind all others. False: a cancel is to be looked at.

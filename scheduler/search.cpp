@@ -3,6 +3,8 @@
 #include "random.hpp"
 #include "scheduler.hpp"
 
+#include <dirent.h>
+
 namespace greenroom::detail {
 
 // Children are best run where they were made: there they and their parent's mailbox are in the
@@ -223,6 +225,40 @@ bool scheduler::quiet(time_point until) {
     if (clock.earliest() < until_ns) return false;
   }
   return !work_somewhere(nullptr);
+}
+
+// Of those that run besides this one, the threads are counted too.
+bool scheduler::alone(unsigned others) const noexcept {
+#if defined(GREENROOM_TSAN)
+  ++others;  // the tool's own
+#endif
+  ++others;  // the watchdog
+  DIR* tasks = ::opendir("/proc/self/task");
+  if (tasks == nullptr) return false;
+  std::uint64_t found = 0;
+  while (const dirent* one = ::readdir(tasks)) found += one->d_name[0] != '.';
+  ::closedir(tasks);
+  return found == running_.load(sync::memory_order_acquire) + std::uint64_t{others};
+}
+
+bool is_alone(const scheduler* s, unsigned others) noexcept { return s->alone(others); }
+
+bool scheduler::nothing_to_come() {
+  // Twice, and nobody has picked anything in between.
+  constexpr std::int64_t pause_ns = 2'000'000;
+  const auto turns = [this] {
+    std::uint64_t sum = 0;
+    for (unsigned i = 0; i < places(); ++i) sum += worker_at(i).tick;
+    return sum;
+  };
+  const auto rests = [this] {
+    return quiet(never) && !(poller_ && poller_->has_work()) && crew_.stuck() == 0;
+  };
+  const std::uint64_t before = turns();
+  if (!rests()) return false;
+  sync::atomic<std::uint32_t> word{0};
+  sync::futex_wait(&word, 0, now().time_since_epoch().count() + pause_ns);
+  return rests() && turns() == before;
 }
 
 }  // namespace greenroom::detail

@@ -46,6 +46,8 @@ class timer_heap {
 
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
   [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
+  // Is an insert worth a try?
+  [[nodiscard]] bool can_grow() const noexcept { return size_ < size_max; }
   // INT64_MAX when empty.
   [[nodiscard]] std::int64_t earliest() const noexcept {
     return size_ == 0 ? INT64_MAX : entries_[0].when_ns;

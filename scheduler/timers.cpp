@@ -5,21 +5,70 @@
 
 namespace greenroom::detail {
 
+// Strays (H4): linked through the number that only those in a heap need; heap_index tells them.
+static constexpr std::uint32_t astray = timer_node::nowhere - 1;
+static timer* next_stray(const timer* t) noexcept { return reinterpret_cast<timer*>(t->inserted); }
+
 void timers::publish_earliest() {
+  std::int64_t first = heap_.empty() ? never_ns : heap_.earliest();
+  if (GREENROOM_UNLIKELY(strays_ != nullptr)) {
+    take_strays_in();
+    first = heap_.empty() ? never_ns : heap_.earliest();
+    for (const timer* t = strays_; t != nullptr; t = next_stray(t))
+      if (t->when_ns < first) first = t->when_ns;
+  }
   // release: a sleeper that reads it finds the timer in the heap.
-  earliest_.store(heap_.empty() ? never_ns : heap_.earliest(), sync::memory_order_release);
+  earliest_.store(first, sync::memory_order_release);
+}
+
+void timers::insert(timer* t, std::int64_t when_ns) noexcept {
+  try {
+    heap_.insert(t, when_ns);
+  } catch (const std::bad_alloc&) {
+    t->when_ns = when_ns;
+    t->heap_index = astray;
+    t->inserted = reinterpret_cast<std::uint64_t>(strays_);
+    strays_ = t;
+  }
+}
+
+void timers::erase(timer* t) noexcept {
+  if (GREENROOM_LIKELY(t->heap_index != astray)) {
+    heap_.erase(t);
+    return;
+  }
+  timer* before = nullptr;
+  for (timer* at = strays_; at != t; at = next_stray(at)) before = at;
+  if (before == nullptr)
+    strays_ = next_stray(t);
+  else
+    before->inserted = t->inserted;
+  t->heap_index = timer_node::nowhere;
+}
+
+void timers::take_strays_in() noexcept {
+  while (strays_ != nullptr && heap_.can_grow()) {
+    timer* const t = strays_;
+    erase(t);
+    insert(t, t->when_ns);
+    if (strays_ == t) return;  // not yet
+  }
+}
+
+timer* timers::take_due_stray(std::int64_t now_ns) noexcept {
+  for (timer* t = strays_; t != nullptr; t = next_stray(t))
+    if (t->when_ns <= now_ns) {
+      erase(t);
+      return t;
+    }
+  return nullptr;
 }
 
 bool timers::arm(timer* t, std::int64_t when_ns) {
   const spin_guard guard(lock_);
   const std::int64_t before = earliest_.load(sync::memory_order_relaxed);
   t->home.store(this, sync::memory_order_relaxed);
-  try {
-    heap_.insert(t, when_ns);
-  } catch (const std::bad_alloc&) {
-    // A wait whose deadline is lost would last for ever, in silence.
-    fatal("out of memory for timers");
-  }
+  insert(t, when_ns);
   publish_earliest();
   return when_ns < before;
 }
@@ -31,7 +80,7 @@ bool timers::cancel(timer* t) {
     const spin_guard guard(at->lock_);
     if (t->home.load(sync::memory_order_relaxed) != at) continue;  // it has moved
     if (!t->queued()) return false;
-    at->heap_.erase(t);
+    at->erase(t);
     at->publish_earliest();
     return true;
   }
@@ -44,13 +93,12 @@ bool timers::move_to(timers& other) GREENROOM_NO_LOCK_ANALYSIS {
   const spin_guard outer(first.lock_);
   const spin_guard inner(second.lock_);
   const std::int64_t before = other.earliest_.load(sync::memory_order_relaxed);
-  while (!heap_.empty()) {
-    const std::int64_t when = heap_.earliest();
-    auto* t = static_cast<timer*>(heap_.pop());
+  while (!heap_.empty() || strays_ != nullptr) {
+    timer* const t = heap_.empty() ? strays_ : static_cast<timer*>(heap_.first());
+    const std::int64_t when = t->when_ns;
+    erase(t);
     t->home.store(&other, sync::memory_order_release);
-    try {
-      other.heap_.insert(t, when);
-    } catch (const std::bad_alloc&) { fatal("out of memory for timers"); }
+    other.insert(t, when);
   }
   publish_earliest();
   other.publish_earliest();
@@ -63,6 +111,7 @@ void timers::drop_unwanted(std::int64_t before_ns, bool (*unwanted)(const timer*
     timer* first = nullptr;
     {
       const spin_guard guard(lock_);
+      if (strays_ != nullptr) take_strays_in();
       if (heap_.empty() || heap_.earliest() >= before_ns) return;
       first = static_cast<timer*>(heap_.first());
       if (!unwanted(first)) return;
@@ -84,6 +133,11 @@ int timers::expire(std::int64_t now_ns) {
     const spin_guard guard(lock_);
     while (n < batch_max && !heap_.empty() && heap_.earliest() <= now_ns) {
       auto* t = static_cast<timer*>(heap_.pop());
+      due[n++] = {t, t->fire};
+    }
+    while (GREENROOM_UNLIKELY(strays_ != nullptr) && n < batch_max) {
+      timer* const t = take_due_stray(now_ns);
+      if (t == nullptr) break;
       due[n++] = {t, t->fire};
     }
     publish_earliest();

@@ -3,6 +3,11 @@
 // them. Most deadlines never fire: a fiber's one timer stays armed while its deadlines move later
 // and is looked at again only when it fires (T1), so an ask with a deadline costs no heap work.
 //
+//   H4  A timer is never lost. One for which the heap cannot grow stands in a list (`strays_`)
+//   until
+//       there is room. Looking through that takes long, but only where memory was out; and of
+//       timers of one time those may go off in another order than they were armed in (H3).
+//
 // Lock order: fiber::arm_lock before timers::lock_, and of two of these the one with the lower
 // address first. No callback runs under lock_.
 #pragma once
@@ -48,9 +53,14 @@ class timers {
 
  private:
   void publish_earliest() GREENROOM_REQUIRES(lock_);
+  void insert(timer* t, std::int64_t when_ns) noexcept GREENROOM_REQUIRES(lock_);
+  void erase(timer* t) noexcept GREENROOM_REQUIRES(lock_);
+  void take_strays_in() noexcept GREENROOM_REQUIRES(lock_);
+  timer* take_due_stray(std::int64_t now_ns) noexcept GREENROOM_REQUIRES(lock_);
 
   spin_lock lock_;
   timer_heap heap_ GREENROOM_GUARDED_BY(lock_);
+  timer* strays_ GREENROOM_GUARDED_BY(lock_) = nullptr;
   sync::atomic<std::int64_t> earliest_{never_ns};
 };
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <new>
 #include <string>
 #include <string_view>
 
@@ -95,6 +96,7 @@ void watchdog::sleep() {
   sync::fence_seq_cst();  // W3
   calm_ = 0;
   const bool rests = home_->everybody_sleeps();
+  if (rests && how_.all_asleep != nullptr && home_->nothing_to_come()) how_.all_asleep(how_.user);
   const std::int64_t until = trimmed_ ? INT64_MAX : time_ns() + trim_every_ns;
   while (rests && word_.load(sync::memory_order_acquire) == asleep && time_ns() < until)
     sync::futex_wait(&word_, asleep, trimmed_ ? -1 : until);
@@ -115,9 +117,26 @@ bool watchdog::look_at(worker& w, memo& seen, std::int64_t t) {
     const std::uint32_t turns = tick - seen.tick;
     if (turns != 0 && turns < worker::fair_every) w.want_attention();
     seen = {.tick = tick, .since = t, .blamed_since = t};
+    note_turn(turns_[w.index], tick, t);
     return false;
   }
   return t - seen.since >= stuck_after_ns;
+}
+
+// release: who sees the new tick does not see the old time with it.
+void watchdog::note_turn(turn& of, std::uint32_t tick, std::int64_t since) noexcept {
+  of.since.store(0, sync::memory_order_relaxed);
+  of.tick.store(tick, sync::memory_order_release);
+  of.since.store(since, sync::memory_order_release);
+}
+
+std::int64_t watchdog::turn_of(unsigned index, std::uint32_t tick) const noexcept {
+  const turn& seen = turns_[index];
+  const std::int64_t since = seen.since.load(sync::memory_order_acquire);
+  const std::uint32_t at = seen.tick.load(sync::memory_order_acquire);
+  if (since == 0) return -1;
+  if (at != tick || seen.since.load(sync::memory_order_relaxed) != since) return 0;
+  return std::max<std::int64_t>(time_ns() - since, 0);
 }
 
 void watchdog::look() {
@@ -136,8 +155,12 @@ void watchdog::look() {
   if (home_->all_hands().stuck() != 0 && home_->work_waits(t)) home_->relieve();
   home_->send_one_home();
   if (!some_slow) return;
-  for (unsigned i = 0; i < home_->places(); ++i)
-    if (memos_[i].slow) report_stuck(home_->worker_at(i), memos_[i], t);
+  try {
+    for (unsigned i = 0; i < home_->places(); ++i)
+      if (memos_[i].slow) report_stuck(home_->worker_at(i), memos_[i], t);
+  } catch (const std::bad_alloc&) {
+    // Reported later, if at all: those who wait are helped without.
+  }
 }
 
 // Slow ones are stuck if work waits and they do not come to an end when asked.

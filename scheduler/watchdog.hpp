@@ -14,6 +14,7 @@
 #include "stack_trace.hpp"
 
 #include <greenroom/clock.hpp>
+#include <greenroom/detail/looks.hpp>
 #include <greenroom/detail/scheduler_access.hpp>
 #include <greenroom/detail/sync.hpp>
 
@@ -56,6 +57,9 @@ class watchdog {
   }
   // A worker that announces that it blocks: look now.
   void hurry() noexcept { call(hurried); }
+  // How long that worker has been in the turn that begins at this tick: nanoseconds, a period less
+  // at most; 0: it has just begun. Any thread; -1: not known.
+  [[nodiscard]] std::int64_t turn_of(unsigned index, std::uint32_t tick) const noexcept;
   // Says something that whoever runs the program should know.
   void report(const char* text) const noexcept {
     if (how_.report != nullptr) how_.report(how_.user, text);
@@ -82,6 +86,8 @@ class watchdog {
   void sleep();
   void begin_to_trim(trim what);
   bool trim_memory(trim what);
+  struct turn;
+  static void note_turn(turn& of, std::uint32_t tick, std::int64_t since) noexcept;
   void look();
   bool look_at(worker& w, memo& seen, std::int64_t t);
   void mark_slow(std::int64_t t);
@@ -93,6 +99,13 @@ class watchdog {
   bool started_ = false;
   pthread_t thread_{};
   sync::atomic<std::uint32_t> word_{awake};
+  // Of each worker, as last seen: its tick, and since when. Written by its thread; `since` is 0
+  // while the pair changes.
+  struct turn {
+    sync::atomic<std::uint32_t> tick{0};
+    sync::atomic<std::int64_t> since{0};
+  };
+  turn turns_[workers_most];
 
   // Its thread only.
   std::vector<memo> memos_;

@@ -5,7 +5,8 @@
 // replies of the whole pipeline at once.
 #pragma once
 
-#include "commands.hpp"
+#include <greenroom/supervisor.hpp>
+
 #include "hub.hpp"
 #include "resp.hpp"
 #include "shard.hpp"
@@ -16,11 +17,13 @@ struct settings {
   std::string bind = "127.0.0.1", password;
   std::uint16_t port = 6379;
   std::size_t clients_max = 10000, workers = 1;
+  bool debug = false;  // whether DEBUG is allowed
 };
 
 struct service {
   settings config;
   milliseconds_t started;
+  gr::supervisor tree;  // of the shards
   std::vector<shard_address> shards;
   hub_address hub;
 };

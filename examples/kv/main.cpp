@@ -2,10 +2,10 @@
 // greenroom-kv: a key-value service that speaks Redis' protocol.
 #include <sys/resource.h>
 
-#include <csignal>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
+#include <stdexcept>
 
 #include "connection.hpp"
 
@@ -44,6 +44,7 @@ bool set_option(settings& s, std::string_view name, std::string_view value) {
     return number >= min && number <= max;
   };
   if (name == "--bind") return s.bind = value, true;
+  if (name == "--enable-debug-command") return s.debug = value == "yes", true;
   if (name == "--requirepass") return s.password = value, true;
   if (name == "--port") return set(s.port, 0, UINT16_MAX);
   if (name == "--maxclients") return set(s.clients_max, 0, INT64_MAX);
@@ -57,7 +58,8 @@ settings parse(int argc, char** argv) {
     if (i + 1 < argc && set_option(s, argv[i], argv[i + 1])) continue;
     std::fprintf(stderr,
                  "greenroom-kv: %s %s makes no sense\nusage: greenroom-kv --port N [--bind A] "
-                 "[--requirepass P] [--maxclients N] [--workers N]\n",
+                 "[--requirepass P] [--maxclients N] [--workers N] "
+                 "[--enable-debug-command yes]\n",
                  argv[i], i + 1 < argc ? argv[i + 1] : "(without a value)");
     std::exit(2);
   }
@@ -65,13 +67,13 @@ settings parse(int argc, char** argv) {
 }
 
 int run(settings config) {
-  sigset_t stop;
-  sigemptyset(&stop);
-  sigaddset(&stop, SIGTERM);
-  sigaddset(&stop, SIGINT);
-  ::pthread_sigmask(SIG_BLOCK, &stop, nullptr);  // Before the runtime's threads: they inherit it.
-
-  gr::runtime rt{{.workers = static_cast<unsigned>(config.workers), .name = "kv"}};
+  // A client that does not read its replies may keep its connection for that long.
+  constexpr gr::shutdown_deadlines patience{.refuse = 12s};
+  std::atomic<bool> stands{true};  // the tree of shards
+  gr::runtime rt{{.workers = static_cast<unsigned>(config.workers),
+                  .name = "kv",
+                  .shutdown_deadlines = patience,
+                  .handle_signals = true}};
   auto opened = gr::listen_tcp(config.bind, config.port);
   if (!opened) {
     std::fprintf(stderr, "greenroom-kv: %s\n", opened.error().text());
@@ -81,24 +83,34 @@ int run(settings config) {
 
   config.port = door->port();
   config.clients_max = reserve_descriptors(config.clients_max);
-  auto all = std::make_shared<service>(service{config, steady_now(), {}, {}});
-  for (std::size_t i = 0; i < config.workers; ++i) {
-    all->shards.push_back(rt.spawn<shard>());
-    gr::send_every(100ms, all->shards.back(), sweep{});
-  }
+  gr::supervisor tree(rt, gr::one_for_one, {.name = "shards", .restarts_max = 100, .within = 60s});
+  auto all = std::make_shared<service>(service{config, steady_now(), std::move(tree), {}, {}});
+  for (std::size_t i = 0; i < config.workers; ++i)
+    all->shards.push_back(all->tree.child<shard>(concat("shard/", i), gr::permanent));
+  if (const gr::status started = all->tree.start(); !started)
+    throw std::runtime_error(started.error().text());
+  for (const shard_address& each : all->shards) gr::send_every(100ms, each, sweep{});
+  // When they fail again and again, whoever watches over the process decides.
+  rt.spawn([&rt, &stands, all] {
+    if (all->tree.join()) return;
+    stands = false;
+    rt.request_shutdown();
+  });
   all->hub = rt.spawn<hub>(config.clients_max, door->address());
   const gr::green_thread acceptor = rt.spawn(accept_clients, door, all);
+  // [farewell]
+  bool drained = false;
+  const auto farewell = rt.on_shutdown([&] {
+    door->close();  // Nobody new; then those who are here go, each when its requests are answered.
+    acceptor.join();
+    drained = all->hub.ask(drain{.patiently = true}, 5s).has_value() ||
+              all->hub.ask(drain{.patiently = false}, 5s).has_value();
+    all.reset();
+  });
   std::printf("listening on %s\n", door->address().c_str());
   std::fflush(stdout);
-
-  int signal = 0;
-  sigwait(&stop, &signal);
-  door->close();  // Nobody new; then those who are here go, each when its requests are answered.
-  acceptor.join();
-  const bool drained = all->hub.ask(drain{.patiently = true}, 5s).has_value() ||
-                       all->hub.ask(drain{.patiently = false}, 5s).has_value();
-  all.reset();
-  return rt.shutdown(5s).ok() && drained ? 0 : 1;
+  return rt.run_until_signal().ok() && drained && stands ? 0 : 1;
+  // [/farewell]
 }
 
 }  // namespace

@@ -178,6 +178,16 @@ void config(connection& c, arguments args) {
   for (const auto& [name, value] : found) c.out().bulk(name, value);
 }
 
+void debug(connection& c, arguments args) {
+  if (!c.all.config.debug) throw refusal{"ERR DEBUG command not allowed (--enable-debug-command)"};
+  if (!is_subcommand(args, "kill-shard", 3, 3)) throw unknown_subcommand(args, "DEBUG");
+  const std::int64_t n = integer_in(args[2]);
+  if (n < 0 || n >= std::ssize(c.all.shards)) throw refusal{"ERR no such shard"};
+  c.keys.return_all();
+  (void)c.all.shards[static_cast<std::size_t>(n)].ask_until(crash{}, gr::never);  // It fails.
+  c.out().ok();
+}
+
 std::string databases_of(const loan& all) {
   std::string lines;
   for (std::size_t db = 0; db < databases_max; ++db) {
@@ -209,6 +219,8 @@ void info(connection& c, arguments args) {
                        clients.channels, "\r\npubsub_patterns:", clients.patterns, "\r\n")},
       {"Replication", "role:master\r\nconnected_slaves:0\r\n"},
       {"Cluster", "cluster_enabled:0\r\n"},
+      {"Shards", concat("shards:", c.all.shards.size(),
+                        "\r\nshard_restarts:", c.all.tree.restart_count(), "\r\n")},
       {"Keyspace", databases_of(c.keys)}};
   std::string text;
   for (const auto& [title, lines] : sections) {
@@ -269,6 +281,7 @@ constexpr command table[] = {
     {"config", -2, "", none, nullptr, config},
     {"info", -1, "loading stale", none, nullptr, info},
     {"command", -1, "loading stale", none, nullptr, command_info},
+    {"debug", -2, "admin noscript loading stale", none, nullptr, debug},
     {"shutdown", -1, "admin noscript loading stale no_multi allow_busy", none, nullptr, shutdown},
 };
 

@@ -27,8 +27,8 @@ WORKLOADS = [
     workload("pingpong form=function", "message", (50_000, 100_000), 1, 380),
     workload("pingpong form=object", "message", (50_000, 100_000), 1, 406),
     workload("ring actors=100", "hop", (50_000, 150_000), 1, 382),
-    workload("spawn", "actor", (10_000, 40_000), 1, 1120),
-    workload("skynet", "leaf", (1_000, 10_000), 1, 1597),
+    workload("spawn", "actor", (10_000, 40_000), 1, 1240),
+    workload("skynet", "leaf", (1_000, 10_000), 1, 1726),
     workload("fanin", "message", (10_000, 20_000), 8, 210),
     workload("ask accounts=100", "transfer", (10_000, 30_000), 1, 2683),
 ]

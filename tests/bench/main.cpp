@@ -48,6 +48,9 @@ constexpr bench::workload workloads[] = {
      "one sender, every receiver sees n values; policy=drop: the slow miss some"},
     {"work_queue", bench::work_queue, "n=1000000 producers=8 consumers=8 chan=1024",
      "producers x n jobs for any of the consumers, in no order"},
+    {"restart", bench::restart, "n=500000 kill=0",
+     "a supervised child ends n times by an exception; kill=1: by a kill"},
+    {"monitor", bench::monitor, "n=1000000", "n actors, spawned, monitored and heard of in turn"},
     {"echo", bench::echo, "port=7777", "TCP echo server on 127.0.0.1, until killed"},
 };
 

@@ -27,6 +27,8 @@ void select(const params& p);
 void sieve(const params& p);
 void broadcast(const params& p);
 void work_queue(const params& p);
+void restart(const params& p);
+void monitor(const params& p);
 void echo(const params& p);  // only where the library has streams
 
 }  // namespace bench

@@ -4,6 +4,8 @@
 
 outputs.py sieve|pipeline PROGRAM
 outputs.py crawler PROGRAM MILLISECONDS
+outputs.py bank PROGRAM DAYS
+outputs.py isolated PROGRAM
 outputs.py from_go PROGRAM GO IDIOMS.go
 """
 import os
@@ -87,6 +89,34 @@ def crawler(program, limit):
         most = re.fullmatch(r"11 pages, at most (\d+) at a time", last)
         if not most or not 1 <= int(most[1]) <= at_once:
             sys.exit(f"{at_once} at once: {last}")
+
+
+def bank(program, days):
+    seed = os.environ.get("GREENROOM_SEED", str(random.randrange(1 << 32)))
+    print(f"GREENROOM_SEED={seed}", flush=True)
+    try:
+        done, books = output(program, days, seed)
+    except subprocess.CalledProcessError as failed:
+        sys.exit(f"{failed}\n{failed.stdout}")
+    numbers = re.fullmatch(r"(\d+) transfers, (\d+) kills, (\d+) crashes, (\d+) restarts", done)
+    if not numbers or "0" in numbers.groups():
+        sys.exit(f"nothing was tried: {done}")
+    print(done)
+    expect("the books", [books], ["0 transfers do not balance; the accounts hold 20000 of 20000"])
+
+
+def isolated(program):
+    # A signal is to end the process as it does without a sanitizer, which limits no memory either.
+    env = {name: os.environ.get(name, "") + ":handle_segv=0:handle_abort=0"
+           for name in ("ASAN_OPTIONS", "TSAN_OPTIONS")}
+    *lines, large, last = output(program, env={**os.environ, **env})
+    expect("the pictures", lines, ["640x480: 307200 pixels",
+                                   "640 by 480: decode ended: signal 11 (SIGSEGV)",
+                                   "32x32: 1024 pixels"])
+    expect("the last", [last], ["16x16: 256 pixels"])
+    if large not in ("900000000x1: decode ended: signal 6 (SIGABRT)",
+                     "900000000x1: 900000000 pixels"):
+        sys.exit(f"the large picture: {large}")
 
 
 def from_go(program, go, source):

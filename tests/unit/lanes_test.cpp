@@ -26,7 +26,9 @@ struct ask_now {
   using reply = int;
 };
 
-static_assert(gr::detail::type_of<halt>.is_urgent && !gr::detail::type_of<work>.is_urgent);
+using gr::detail::lane_number;
+static_assert(gr::detail::type_of<halt>.lane == lane_number::urgent &&
+              gr::detail::type_of<work>.lane == lane_number::normal);
 
 }  // namespace
 

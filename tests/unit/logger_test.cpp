@@ -105,7 +105,7 @@ TEST_CASE("an entry is one line, whatever names and exceptions hold") {
   to.send(number{1});
   unit::yield_until([&] { return rt.actors() == 0; });
   CHECK(log.has("two lines"));
-  CHECK(log.has("a b?[31m\n"));
+  CHECK(log.has("a b?[31m (while handling"));
 }
 
 TEST_CASE("an error that an actor throws is logged with its text") {

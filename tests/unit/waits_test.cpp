@@ -114,6 +114,7 @@ TEST_CASE("a shutdown report says whom a survivor asks") {
     [[maybe_unused]] const unit::leaves_behind these;
     auto asker = rt->spawn({.name = "report/1"}, [&entered, ledger](gr::mailbox<wt_go>&) {
       const gr::shield for_good;
+      [[maybe_unused]] const unit::leaves_behind its_request;
       entered.open();
       for (;;) (void)ledger.ask(wt_totals{}, 24h);
     });
@@ -123,6 +124,6 @@ TEST_CASE("a shutdown report says whom a survivor asks") {
   const gr::shutdown_report report = rt->shutdown(100ms);
   REQUIRE(report.size() == 2);
   CHECK(log.has("report/1"));
-  CHECK(log.has("waits: ask `wt_totals` to ledger"));
+  CHECK(log.has("waits for ask `wt_totals` to ledger"));
   rt.reset();
 }

@@ -5,6 +5,7 @@
 #include <greenroom/actor.hpp>
 #include <greenroom/detail/home.hpp>
 
+#include <cstdint>
 #include <type_traits>
 #include <utility>
 
@@ -15,8 +16,11 @@ class green_thread {
  public:
   green_thread() noexcept = default;
   explicit green_thread(detail::cell* c) noexcept : cell_(c) {}
+  // None, and why.
+  explicit green_thread(error::code_type why) noexcept
+      : cell_(reinterpret_cast<detail::cell*>(std::uintptr_t{why} << 1 | 1)) {}
   green_thread(const green_thread& other) noexcept : cell_(other.cell_) {
-    if (cell_ != nullptr) detail::add_reference(cell_);
+    if (*this) detail::add_reference(cell_);
   }
   green_thread(green_thread&& other) noexcept : cell_(std::exchange(other.cell_, nullptr)) {}
   green_thread& operator=(green_thread other) noexcept {
@@ -24,29 +28,43 @@ class green_thread {
     return *this;
   }
   ~green_thread() {
-    if (cell_ != nullptr) detail::drop_reference(cell_);
+    if (*this) detail::drop_reference(cell_);
   }
 
   // Waits until it has ended; parks (a plain OS thread blocks). Ok, or failed with the text of
-  // the exception that ended it, or cancelled, or no_memory/shutdown when it never started.
-  status join() const {
-    if (cell_ == nullptr) return error::shutdown;
-    return detail::join_actor(cell_);
+  // the exception that ended it, or cancelled, or no_memory/shutdown when it never started; or
+  // deadlock: it waits, through others perhaps, for the caller. `at` is for reports of such
+  // circles.
+  status join(std::source_location at = std::source_location::current()) const {
+    if (!*this) return why_empty();
+    return detail::join_actor(cell_, never, at);
   }
   // The same, but not longer than that: timeout.
-  [[nodiscard]] status join_until(time_point deadline) const {
-    if (cell_ == nullptr) return error::shutdown;
-    return detail::join_actor(cell_, deadline);
+  [[nodiscard]] status join_until(time_point deadline,
+                                  std::source_location at = std::source_location::current()) const {
+    if (!*this) return why_empty();
+    return detail::join_actor(cell_, deadline, at);
   }
-  [[nodiscard]] status join_for(duration d) const { return join_until(deadline_after(d)); }
+  [[nodiscard]] status join_for(duration d,
+                                std::source_location at = std::source_location::current()) const {
+    return join_until(deadline_after(d), at);
+  }
   // Ends it by unwinding at its next wait. Any thread.
   void cancel() const noexcept {
-    if (cell_ != nullptr) detail::cancel_actor(cell_);
+    if (*this) detail::cancel_actor(cell_);
   }
-  [[nodiscard]] std::uint64_t id() const noexcept { return cell_ == nullptr ? 0 : cell_->id; }
-  explicit operator bool() const noexcept { return cell_ != nullptr; }
+  [[nodiscard]] std::uint64_t id() const noexcept { return *this ? cell_->id : 0; }
+  explicit operator bool() const noexcept {
+    return cell_ != nullptr && (reinterpret_cast<std::uintptr_t>(cell_) & 1) == 0;
+  }
+  // REQUIRES: it is empty. no_memory or shutdown where a spawn has returned it, else shutdown.
+  [[nodiscard]] error::code_type why_empty() const noexcept {
+    if (cell_ == nullptr) return error::shutdown;
+    return static_cast<error::code_type>(reinterpret_cast<std::uintptr_t>(cell_) >> 1);
+  }
 
  private:
+  // Or a code, in an odd number.
   detail::cell* cell_ = nullptr;
 };
 
@@ -55,17 +73,22 @@ namespace detail {
 template <class T>
 concept has_messages = requires { typename T::messages; };
 
+// Of an actor that could not be made: shutdown or no_memory.
+error::code_type why_not_spawned(const home* h) noexcept;
+
 template <class List>
 struct address_for;
 template <class... Ms>
 struct address_for<messages<Ms...>> {
   using type = address<Ms...>;
   static type own(cell* c) noexcept { return access::own<Ms...>(c, true); }
+  static type none(const home* h) noexcept { return access::none<Ms...>(why_not_spawned(h)); }
 };
 template <class... Ms>
 struct address_for<message_list<Ms...>> {
   using type = address<Ms...>;
   static type own(cell* c) noexcept { return access::own<Ms...>(c, true); }
+  static type none(const home* h) noexcept { return access::none<Ms...>(why_not_spawned(h)); }
 };
 
 // Throws for options that make no sense, naming the option and the value.
@@ -78,10 +101,11 @@ inline void check_idle_if_given(const spawn_options& how, bool has_on_idle, cons
 // The home of the caller's runtime; throws outside of one.
 home* home_here();
 
-template <class A, class... As>
-void construct(cell* c, As&&... arguments) {
+// Arguments are copied inside as well: whatever throws, the cell is free again.
+template <class Store>
+void construct(cell* c, Store&& store_it) {
   try {
-    store<A>(c, std::forward<As>(arguments)...);
+    store_it();
   } catch (...) {
     discard_cell(c);
     throw;
@@ -110,9 +134,11 @@ auto spawn_function(home* h, const spawn_options& how, bool detached, F&& f, As&
     if constexpr (std::is_invocable_v<function&, box&, std::decay_t<As>...>) {
       using actor = function_actor<function, list, std::decay_t<As>...>;
       cell* c = create_cell(h, &actor::ops, stored_size<actor>(), how);
-      if (c == nullptr) return typename address_for<list>::type{};
-      construct<actor>(c, std::forward<F>(f),
-                       std::tuple<std::decay_t<As>...>(std::forward<As>(as)...));
+      if (c == nullptr) return address_for<list>::none(h);
+      construct(c, [&] {
+        store<actor>(c, std::forward<F>(f),
+                     std::tuple<std::decay_t<As>...>(std::forward<As>(as)...));
+      });
       if (detached) keep_alive(c);
       start_function(c);
       return address_for<list>::own(c);
@@ -125,9 +151,11 @@ auto spawn_function(home* h, const spawn_options& how, bool detached, F&& f, As&
     if constexpr (std::is_invocable_v<function&, std::decay_t<As>...>) {
       using actor = green_function<function, std::decay_t<As>...>;
       cell* c = create_cell(h, &actor::ops, stored_size<actor>(), how);
-      if (c == nullptr) return green_thread{};
-      construct<actor>(c, std::forward<F>(f),
-                       std::tuple<std::decay_t<As>...>(std::forward<As>(as)...));
+      if (c == nullptr) return green_thread(why_not_spawned(h));
+      construct(c, [&] {
+        store<actor>(c, std::forward<F>(f),
+                     std::tuple<std::decay_t<As>...>(std::forward<As>(as)...));
+      });
       // Nobody has an address of it; the handle has a reference.
       c->addresses.store(alive, sync::memory_order_relaxed);
       add_reference(c);
@@ -149,14 +177,14 @@ auto spawn_object(home* h, const spawn_options& how, bool detached, As&&... as) 
   check_idle_if_given(how, actor::has_idle, name_of_type<T>());
   if constexpr (actor::check() && std::is_constructible_v<T, As...>) {
     cell* c = create_cell(h, &actor::ops, stored_size<T>(), how);
-    if (c == nullptr) return typename address_for<list>::type{};
-    construct<T>(c, std::forward<As>(as)...);
-    if constexpr (actor::has_urgent) use_lanes(c);
+    if (c == nullptr) return address_for<list>::none(h);
+    construct(c, [&] { store<T>(c, std::forward<As>(as)...); });
+    if constexpr (actor::has_lanes) use_lanes(c);
     if constexpr (actor::has_idle) {
       if (how.idle != duration::max() && !watch_idle(c, how.idle, actor::tag_of_idle)) {
         unstore<T>(c);
         discard_cell(c);
-        return typename address_for<list>::type{};
+        return address_for<list>::none(h);
       }
     }
     if (detached) keep_alive(c);

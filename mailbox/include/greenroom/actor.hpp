@@ -117,7 +117,7 @@ struct function_actor<F, message_list<Ms...>, As...> {
   std::tuple<As...> arguments;
 
   static void body(cell* c, mailbox_base& base) {
-    if constexpr ((is_urgent<Ms>() || ...)) use_lanes(c);
+    if constexpr ((has_own_lane<Ms>() || ...)) use_lanes(c);
     auto& self = stored<function_actor>(c);
     mailbox<Ms...> in(base);
     std::apply([&](As&... as) { self.function(in, std::move(as)...); }, self.arguments);
@@ -191,7 +191,7 @@ struct object_actor<T, messages<Ms...>> {
     return (check_one<Ms>() && ...);
   }
 
-  static constexpr bool has_urgent = (is_urgent<Ms>() || ...);
+  static constexpr bool has_lanes = (has_own_lane<Ms>() || ...);
   static constexpr bool has_idle = one_of<idle, Ms...>;
   static constexpr auto tag_of_idle = static_cast<std::uint32_t>(index_of<idle, Ms...>());
 

@@ -34,8 +34,15 @@ struct access;
 // A cell and the receiver's tag for each of our own message types.
 template <class... Ms>
 struct tagged {
+  static constexpr std::uint8_t no_tag = 0x80;  // with a code: why there is no cell
+
   cell* to = nullptr;
   std::uint8_t tag[sizeof...(Ms) == 0 ? 1 : sizeof...(Ms)]{};
+
+  // REQUIRES: `to` is null.
+  [[nodiscard]] error::code_type why() const noexcept {
+    return tag[0] < no_tag ? error::closed : static_cast<error::code_type>(tag[0] - no_tag);
+  }
 };
 
 template <class M>
@@ -61,7 +68,7 @@ struct asked<M> {
 template <class... Ms>
 class address {
  public:
-  // No actor: every send reports closed.
+  // No actor: every send reports closed, or why_empty().
   address() noexcept = default;
   address(const address& other) noexcept : at_(other.at_) { add(); }
   address(address&& other) noexcept : at_(other.at_) { other.at_.to = nullptr; }
@@ -80,24 +87,28 @@ class address {
     if (at_.to != nullptr) detail::drop_address(at_.to);
   }
 
+  // Where a wait may park, `at` is the call's place in the source, for reports of circles; it is
+  // never given by hand.
+
   // Waits for room if the mailbox is full (a foreign OS thread blocks). May be ignored: what was
-  // not taken is a counted dead letter. Errors: closed, deadlock, cancelled, no_memory.
+  // not taken is a counted dead letter. Errors: closed, deadlock (it would wait in a circle; the
+  // text names all in it), cancelled, no_memory.
   template <class M>
     requires detail::one_of<M, Ms...>
-  status send(M message) const {
-    static_assert(detail::check_message<M>());
-    if (at_.to == nullptr) return error::closed;
+  status send(M message, std::source_location at = std::source_location::current()) const {
+    static_assert(detail::check_posted<M>());
+    if (at_.to == nullptr) return at_.why();
     detail::node* n = detail::make_node(std::move(message));
     if (GREENROOM_UNLIKELY(n == nullptr)) return error::no_memory;
-    return detail::post(at_.to, n, tag<M>(), never, false);
+    return detail::post(at_.to, n, tag<M>(), never, false, at);
   }
 
   // Never waits; gives the message back. Errors: full, closed, no_memory.
   template <class M>
     requires detail::one_of<M, Ms...>
   [[nodiscard]] std::expected<void, unsent<M>> try_send(M message) const {
-    static_assert(detail::check_message<M>());
-    if (at_.to == nullptr) return std::unexpected(unsent<M>{std::move(message), error::closed});
+    static_assert(detail::check_posted<M>());
+    if (at_.to == nullptr) return std::unexpected(unsent<M>{std::move(message), at_.why()});
     detail::node* n = detail::make_node(std::move(message));
     if (GREENROOM_UNLIKELY(n == nullptr))
       return std::unexpected(unsent<M>{std::move(message), error::no_memory});
@@ -107,34 +118,40 @@ class address {
   // Waits for room until the deadline; gives the message back. Errors: as send, and timeout.
   template <class M>
     requires detail::one_of<M, Ms...>
-  [[nodiscard]] std::expected<void, unsent<M>> send_until(time_point deadline, M message) const {
-    static_assert(detail::check_message<M>());
-    if (at_.to == nullptr) return std::unexpected(unsent<M>{std::move(message), error::closed});
+  [[nodiscard]] std::expected<void, unsent<M>> send_until(
+      time_point deadline, M message,
+      std::source_location at = std::source_location::current()) const {
+    static_assert(detail::check_posted<M>());
+    if (at_.to == nullptr) return std::unexpected(unsent<M>{std::move(message), at_.why()});
     detail::node* n = detail::make_node(std::move(message));
     if (GREENROOM_UNLIKELY(n == nullptr))
       return std::unexpected(unsent<M>{std::move(message), error::no_memory});
-    return detail::given_back<M>(n, detail::post(at_.to, n, tag<M>(), deadline, true));
+    return detail::given_back<M>(n, detail::post(at_.to, n, tag<M>(), deadline, true, at));
   }
   template <class M>
     requires detail::one_of<M, Ms...>
-  [[nodiscard]] std::expected<void, unsent<M>> send_for(duration d, M message) const {
-    return send_until(deadline_after(d), std::move(message));
+  [[nodiscard]] std::expected<void, unsent<M>> send_for(
+      duration d, M message, std::source_location at = std::source_location::current()) const {
+    return send_until(deadline_after(d), std::move(message), at);
   }
 
   // Sends a request and waits for its reply. A plain OS thread may ask as well. Errors: timeout,
-  // closed (the actor ended), failed (by an exception; its text), dropped, deadlock, cancelled.
+  // closed (the actor ended), failed (by an exception; its text), dropped, cancelled; deadlock: who
+  // was asked waits, through others perhaps, for the caller, and cannot answer; the text names all
+  // in the circle, what each waits for and where. Such an ask fails at once, whatever its deadline.
   template <class M>
     requires detail::one_of<M, Ms...>
   [[nodiscard]] std::expected<typename detail::asked<M>::reply, error> ask_until(
-      M message, time_point deadline) const {
+      M message, time_point deadline,
+      std::source_location at = std::source_location::current()) const {
     static_assert(greenroom::request<M>,
                   "greenroom: only a request can be asked: it names its reply (using reply = ...)");
-    static_assert(detail::check_message<M>());
+    static_assert(detail::check_posted<M>());
     using reply = typename detail::asked<M>::reply;
-    if (at_.to == nullptr) return std::unexpected(error(error::closed));
+    if (at_.to == nullptr) return std::unexpected(error(at_.why()));
     detail::node* n = detail::make_node(std::move(message));
     if (GREENROOM_UNLIKELY(n == nullptr)) return std::unexpected(error(error::no_memory));
-    const std::uint64_t value = detail::ask(at_.to, n, tag<M>(), deadline);
+    const std::uint64_t value = detail::ask(at_.to, n, tag<M>(), deadline, at);
     if (GREENROOM_UNLIKELY(!detail::is_value(value)))
       return std::unexpected(detail::error_in(value));
     auto* answer = reinterpret_cast<detail::node*>(value);
@@ -149,21 +166,24 @@ class address {
   }
   template <class M>
     requires detail::one_of<M, Ms...>
-  [[nodiscard]] std::expected<typename detail::asked<M>::reply, error> ask(M message,
-                                                                           duration within) const {
+  [[nodiscard]] std::expected<typename detail::asked<M>::reply, error> ask(
+      M message, duration within, std::source_location at = std::source_location::current()) const {
     return ask_until(std::move(message),
-                     within > duration::zero() ? deadline_after(within) : time_point::min());
+                     within > duration::zero() ? deadline_after(within) : time_point::min(), at);
   }
 
   // An ask to be made by gather or race. Nothing is sent yet.
   template <class M>
     requires detail::one_of<M, Ms...>
-  [[nodiscard]] deferred_ask<M> request(M message) const {
-    return deferred_ask<M>(*this, std::move(message));
+  [[nodiscard]] deferred_ask<M> request(
+      M message, std::source_location at = std::source_location::current()) const {
+    return deferred_ask<M>(*this, std::move(message), at);
   }
 
   // True when it leads to an actor (which may have ended).
   explicit operator bool() const noexcept { return at_.to != nullptr; }
+  // REQUIRES: it is empty. no_memory or shutdown for one that a spawn has returned, else closed.
+  [[nodiscard]] error::code_type why_empty() const noexcept { return at_.why(); }
   // The actor's id in creation order, or 0.
   [[nodiscard]] std::uint64_t id() const noexcept { return at_.to == nullptr ? 0 : at_.to->id; }
 
@@ -180,23 +200,30 @@ class address {
     requires(!(detail::one_of<Ms, Us...> && ...))
   address(const address<Us...>&) = delete;  // greenroom: an address narrows only to what it accepts
   template <class M>
+    requires(!detail::one_of<M, Ms...>)
   status send(M) const = delete;  // greenroom: this address does not accept this message
   template <class M>
+    requires(!detail::one_of<M, Ms...>)
   std::expected<void, unsent<M>>
   try_send(M) const = delete;  // greenroom: this address does not accept this message
   template <class M>
+    requires(!detail::one_of<M, Ms...>)
   std::expected<void, unsent<M>>
   send_until(time_point, M) const = delete;  // greenroom: this address does not accept this message
   template <class M>
+    requires(!detail::one_of<M, Ms...>)
   std::expected<void, unsent<M>>
   send_for(duration, M) const = delete;  // greenroom: this address does not accept this message
   template <class M>
+    requires(!detail::one_of<M, Ms...>)
   std::expected<typename detail::asked<M>::reply, error>
   ask_until(M, time_point) const = delete;  // greenroom: this address does not accept this message
   template <class M>
+    requires(!detail::one_of<M, Ms...>)
   std::expected<typename detail::asked<M>::reply, error>
   ask(M, duration) const = delete;  // greenroom: this address does not accept this message
   template <class M>
+    requires(!detail::one_of<M, Ms...>)
   deferred_ask<M>
   request(M) const = delete;  // greenroom: this address does not accept this message
   // clang-format on
@@ -270,6 +297,13 @@ struct access {
     if (!counted && c != nullptr) add_address(c);
     return a;
   }
+  // All tags say it, for a narrowed one keeps any of them.
+  template <class... Ms>
+  static address<Ms...> none(error::code_type why) noexcept {
+    address<Ms...> a;
+    for (std::uint8_t& tag : a.at_.tag) tag = static_cast<std::uint8_t>(a.at_.no_tag + why);
+    return a;
+  }
   template <class... Ms>
   static cell* cell_of(const address<Ms...>& a) noexcept {
     return a.at_.to;
@@ -295,17 +329,19 @@ class deferred_ask {
                 "greenroom: only a request can be asked: it names its reply (using reply = ...)");
 
  public:
-  deferred_ask(address<M> to, M message) : to_(std::move(to)), message_(std::move(message)) {}
+  deferred_ask(address<M> to, M message, std::source_location at = std::source_location::current())
+      : to_(std::move(to)), message_(std::move(message)), at_(at) {}
 
   std::expected<typename detail::asked<M>::reply, error> operator()() {
     if (!detail::has_inherited_deadline()) return std::unexpected(detail::needs_deadline());
-    return to_.ask_until(std::move(message_), never);
+    return to_.ask_until(std::move(message_), never, at_);
   }
   [[nodiscard]] const address<M>& to() const noexcept { return to_; }
 
  private:
   address<M> to_;
   M message_;
+  std::source_location at_;  // of the caller's request()
 };
 
 }  // namespace greenroom

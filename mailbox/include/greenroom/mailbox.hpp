@@ -149,6 +149,7 @@ decltype(auto) nth(H& h, Hs&... rest) noexcept {
 // A request whose asker has given up is not worth handling: false, counted. Else its deadline is
 // inherited by what its handler asks; returns the deadline inherited before, for end_request.
 bool begin_request(const reply_to& to, std::int64_t& before) noexcept;
+GREENROOM_COLD void count_expired(const message_type* type) noexcept;
 void end_request(std::int64_t before) noexcept;
 
 // Destroys the message when its handler is through, or was left by an exception. The node's
@@ -172,10 +173,13 @@ struct request_scope {
   }
 };
 
+// In a catch block: an exception has left the handler of a message of that type.
+GREENROOM_COLD void note_crash(cell* c, const message_type& type) noexcept;
+
 // Runs one handler on one message and answers a request with what it returns. False: it was a
 // request that nobody waits for any more.
 template <class M, class H>
-bool handle(mailbox_base& box, node* n, H& h) {
+bool handle(mailbox_base& box, node* n, H& h) try {
   const handled<M> holder(n);
   M& message = holder.message;
   if constexpr (!request<M>) {
@@ -184,8 +188,12 @@ bool handle(mailbox_base& box, node* n, H& h) {
     using reply = typename M::reply;
     const reply_to to = *reply_of(n);
     const request_scope scope(to);
-    if (!scope.wanted) return false;
+    if (!scope.wanted) {
+      count_expired(&type_of<M>);
+      return false;
+    }
     if constexpr (promise_handler<M, H>) {
+      note_promise(to);
       h(std::move(message), promise<reply>(to));
     } else {
       *box.unanswered_ = to;
@@ -199,6 +207,9 @@ bool handle(mailbox_base& box, node* n, H& h) {
     }
   }
   return true;
+} catch (...) {
+  note_crash(box.cell_, type_of<M>);
+  throw;
 }
 
 // Frees the node's memory when the handler is through.

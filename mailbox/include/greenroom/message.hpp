@@ -34,14 +34,25 @@ struct make_idle;
 
 inline constexpr std::size_t message_types_max = 64;
 
+// The lane of what the library itself tells an actor: it has room of its own and comes before all
+// else. Such a message is one pointer to a counted record (monitor.hpp).
+struct system_lane {};
+
+enum class lane_number : std::uint8_t { normal, urgent, system };
+
 template <class M>
 concept has_lane = requires { typename M::lane; };
 template <class M>
-consteval bool is_urgent() {
-  if constexpr (has_lane<M>)
-    return std::is_same_v<typename M::lane, urgent>;
-  else
-    return false;
+consteval lane_number lane_of() {
+  if constexpr (has_lane<M>) {
+    if (std::is_same_v<typename M::lane, urgent>) return lane_number::urgent;
+    if (std::is_same_v<typename M::lane, system_lane>) return lane_number::system;
+  }
+  return lane_number::normal;
+}
+template <class M>
+consteval bool has_own_lane() {
+  return lane_of<M>() != lane_number::normal;
 }
 
 // The place of M in Ms..., or -1.
@@ -73,9 +84,17 @@ consteval bool check_message() {
                 "greenroom: a message is a plain, non-const object type");
   static_assert(std::is_nothrow_move_constructible_v<M>,
                 "greenroom: a message is moved to its receiver, and this one's move may throw");
-  static_assert(!has_lane<M> || is_urgent<M>(),
+  static_assert(!has_lane<M> || has_own_lane<M>(),
                 "greenroom: a message's lane is greenroom::urgent, or it names none");
   return check_sendable<M>();
+}
+
+// The same of a message that user code sends.
+template <class M>
+consteval bool check_posted() {
+  static_assert(lane_of<M>() != lane_number::system,
+                "greenroom: only the library itself sends this message");
+  return check_message<M>();
 }
 
 }  // namespace detail

@@ -37,8 +37,9 @@ class promise {
   bool set(V&& value) {
     if (!to_) return false;
     static_assert(detail::check_message<R>());
+    R answer(std::forward<V>(value));  // what this throws leaves the promise as it was
     const detail::reply_to to = std::exchange(to_, {});
-    return detail::answer(to, detail::make_node(R(std::forward<V>(value))), &detail::type_of<R>);
+    return detail::answer(to, detail::make_node(std::move(answer)), &detail::type_of<R>);
   }
   bool set()
     requires std::is_void_v<R>

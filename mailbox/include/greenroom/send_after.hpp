@@ -53,7 +53,7 @@ class timer_handle {
 template <class... Ms, class M>
   requires detail::one_of<M, Ms...>
 timer_handle send_at(time_point when, const address<Ms...>& to, M message) {
-  static_assert(detail::check_message<M>());
+  static_assert(detail::check_posted<M>());
   if (!to) return {};
   detail::node* n = detail::make_node(std::move(message));
   if (n == nullptr) return {};
@@ -71,7 +71,7 @@ timer_handle send_after(duration d, const address<Ms...>& to, M message) {
 template <class... Ms, class M>
   requires detail::one_of<M, Ms...>
 timer_handle send_every(duration period, const address<Ms...>& to, M message) {
-  static_assert(detail::check_message<M>());
+  static_assert(detail::check_posted<M>());
   static_assert(std::is_copy_constructible_v<M>,
                 "greenroom: a message sent at intervals is copied each time");
   if (!to) return {};

@@ -71,6 +71,7 @@ class error {
   };
   struct counted_record;
   static const record records_[];
+  static const record out_of_memory_;
 
   static const record* plain(code_type code) noexcept { return records_ + code; }
   void retain() const noexcept {

@@ -44,6 +44,8 @@ struct wait_word {
 // Must be followed by exactly one park() or by an abandon() that returns true.
 wait_ticket begin_wait(const wait_reason& reason, bool interruptible = true);
 wait_ticket begin_wait(wait_word on, bool interruptible = true);
+// The same, and tells the place in the source, as a number that the layer above knows how to read.
+wait_ticket begin_wait(wait_word on, std::uint64_t place);
 
 // Parks until the announced wait is decided; returns the payload or an outcome. Never throws.
 // With a deadline, `never` included, it may also end with outcome_timeout: at the deadline, at that
@@ -59,6 +61,12 @@ inline constexpr duration cleanup_wait_max = std::chrono::seconds(5);
 // Takes an announced wait back without parking. False: somebody decided it already; then park()
 // must be called and returns at once with the value.
 bool abandon();
+
+// Between a begin_wait with a word and its park: tells another word instead.
+void tell_wait(wait_word on) noexcept;
+// Sets bits in the word that this wait tells, if it is not over. Any thread. (A wait that begins
+// at the same moment with the same word may get them instead.)
+void mark_wait(const wait_ticket& ticket, std::uint64_t bits) noexcept;
 
 // Any thread. True when this call decided the wait.
 bool wake(wait_ticket ticket, std::uint64_t value = outcome_woken);

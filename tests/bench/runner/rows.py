@@ -70,6 +70,11 @@ ROWS = [
       for cases in (2, 16, 128)),
     row("select", "select among 128, a set", {"n": 10_000}, ("go",), params={"cases": 128},
         own={"greenroom": {"form": "set"}}),
+    row("restart", "a supervised child that fails", {"n": 1_000}, ("erlang",)),
+    row("restart", "a supervised child that is killed", {"n": 1_000}, ("erlang",),
+        params={"kill": 1}),
+    row("monitor", "spawn, monitor, end, down", {"n": 1_000}, ("erlang",),
+        extras=("plain_ns",)),
     row("sieve", "sieve of the first 2,000 primes", {"n": 100}, ("go",)),
 ]
 

@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <source_location>
 #include <string_view>
 
 namespace greenroom {
@@ -73,6 +74,9 @@ inline void* payload_of(cell* c) noexcept { return reinterpret_cast<char*>(c) + 
 inline const actor_ops& ops_of(const cell* c) noexcept {
   return *static_cast<const actor_ops*>(c->ops);
 }
+// The receiver's tag of a message type, or -1: it does not receive it. By address, or by name where
+// two shared libraries each have a record of one type.
+int find_tag(const actor_ops& ops, const message_type& type) noexcept;
 
 // ---- compiled core, all of it callable from any thread unless said otherwise
 
@@ -127,25 +131,35 @@ inline bool orphaned(cell* c) noexcept {
 bool try_add_address(cell* c) noexcept;
 
 // Sends. A node that was not admitted is the caller's again if `keep` is set, unless it throws.
-status post_slow(cell* c, node* n, std::uint32_t tag, time_point deadline, bool keep);
+status post_slow(cell* c, node* n, std::uint32_t tag, time_point deadline, bool keep,
+                 std::source_location at);
 void first_message(cell* c) noexcept;  // admitted::first: make the receiver runnable
 
 // Puts the node in, waiting for room until the deadline. Unless `keep`, a node that was not
 // admitted is destroyed and counted as a dead letter.
-inline status post(cell* c, node* n, std::uint32_t tag, time_point deadline, bool keep) {
+inline status post(cell* c, node* n, std::uint32_t tag, time_point deadline, bool keep,
+                   std::source_location at = std::source_location::current()) {
   const admitted how = c->in.push(n, tag, c->capacity);
   if (GREENROOM_LIKELY(how == admitted::queued)) return {};
   if (how == admitted::first) {
     first_message(c);
     return {};
   }
-  return post_slow(c, n, tag, deadline, keep);
+  return post_slow(c, n, tag, deadline, keep, at);
 }
 // One attempt; never parks. Keeps the node when it was not admitted.
 status try_post(cell* c, node* n, std::uint32_t tag);
 
+// With room of its own, past a full mailbox; never parks. What a closed one refuses is a dead
+// letter. False: its depth can count no more, and the node is the caller's.
+bool post_own_room(cell* c, node* n, std::uint32_t tag) noexcept;
+
 // Sends the request and waits for the answer: a payload node, or an outcome (see take_answer).
-std::uint64_t ask(cell* c, node* n, std::uint32_t tag, time_point deadline);
+std::uint64_t ask(cell* c, node* n, std::uint32_t tag, time_point deadline,
+                  std::source_location at = std::source_location::current());
+// Before the answer is promised, or the request is thrown away: from here on the asker does not
+// wait for the actor that had it.
+void note_promise(const reply_to& to) noexcept;
 // Answers; null: memory was out, which is told instead. False: nobody waits for it any more; a late
 // answer is freed and counted.
 bool answer(const reply_to& to, node* n, const message_type* type) noexcept;
@@ -191,19 +205,24 @@ void cancel_actor(cell* c) noexcept;
 struct stop_hook {
   void (*fire)(stop_hook*) noexcept;
   void (*destroy)(stop_hook*) noexcept;
+  stop_hook* older = nullptr;  // of the actor's lives before, in the same cell
 };
 stop_hook* find_stop_hook(const cell* c) noexcept;  // null: it has none
-// The actor itself, and only once. False: out of memory.
+// The actor itself, and only once in a life. False: out of memory.
 bool set_stop_hook(cell* c, stop_hook* hook) noexcept;
 // It was asked to stop or cancelled. After set_stop_hook: who did that before has not told it.
 bool is_stopped(const cell* c) noexcept;
 // Waits until it has ended, or the deadline; how it did. Parks. REQUIRES: the caller holds a
 // reference.
-status join_actor(cell* c, time_point deadline = never);
+status join_actor(cell* c, time_point deadline = never,
+                  std::source_location at = std::source_location::current());
 // Before its start: it holds an address of itself until the runtime shuts down.
 void keep_alive(cell* c);
 // What it waits for, "" when it runs. Any thread that holds a reference; it is a moment old.
 void describe_wait(const cell* c, char* text, std::size_t size) noexcept;
+// The same with the place in the source, where that is known: "receive", "ask `totals` to ledger at
+// report.cpp:12".
+void describe_wait_and_place(const cell* c, char* text, std::size_t size) noexcept;
 // The name, or the type, as reports show it.
 const char* name_of(const cell* c) noexcept;
 

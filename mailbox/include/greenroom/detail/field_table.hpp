@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What must be spelled out for each number of fields: an aggregate tried with so many `{}`, and a
-// structured binding with so many names. `detail/fields.hpp` is made of it. Each is one function
+// What must be spelled out for each number of fields: an aggregate tried with so many `{}`, and
+// structured bindings with so many names. `detail/fields.hpp` is made of it. Each is one function
 // with a branch for each number, since an instantiation costs about as much as a try.
 #pragma once
 
@@ -94,6 +94,20 @@ auto bind_fields(T& whole) {
   else if constexpr (Count == count) {                                                          \
     [[maybe_unused]] auto& [lead(GREENROOM_NAME) rest(GREENROOM_NAME, p)] = whole;              \
     return type_list<lead(decltype) rest(decltype, p)>{};                                       \
+  }
+  GREENROOM_TABLE(GREENROOM_ROW)
+#undef GREENROOM_ROW
+}
+
+// Calls f with the fields themselves, each a reference. REQUIRES: as above, and no bit-fields where
+// T is not const.
+template <int Count, class T, class F>
+decltype(auto) with_fields(T& whole, F&& f) {
+  if constexpr (Count == 0) return f();
+#define GREENROOM_ROW(count, lead, rest, p)                                                     \
+  else if constexpr (Count == count) {                                                          \
+    auto& [lead(GREENROOM_NAME) rest(GREENROOM_NAME, p)] = whole;                               \
+    return f(lead(GREENROOM_NAME) rest(GREENROOM_NAME, p));                                     \
   }
   GREENROOM_TABLE(GREENROOM_ROW)
 #undef GREENROOM_ROW

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <greenroom/detail/cell.hpp>
+#include <greenroom/detail/dead_letters.hpp>
 #include <greenroom/detail/free_objects.hpp>
 #include <greenroom/detail/scheduler_access.hpp>
 #include <greenroom/detail/spin_lock.hpp>
@@ -15,20 +16,7 @@
 
 namespace greenroom::detail {
 
-enum class dead_letter : std::uint8_t {
-  closed,       // the actor had ended or its mailbox was closed
-  undelivered,  // it was in the mailbox when the actor ended
-  full,         // no room, and the policy is to fail, or no memory to wait for it
-  timeout,      // no room in time
-  cancelled,    // the sender was cancelled while it waited
-  deadlock,     // waiting would have closed a circle
-  expired,      // a request whose asker had given up
-  late_reply,   // an answer after the asker's deadline
-  dropped,      // by a full mailbox whose policy says so
-  count
-};
-inline constexpr std::size_t dead_letter_reasons = static_cast<std::size_t>(dead_letter::count);
-const char* name_of(dead_letter reason) noexcept;
+struct names;  // core/names.hpp
 
 // Whose spawns are let in: a runtime that drains still lets its own actors make others.
 enum class spawns_from : std::uint8_t { nowhere, inside, anywhere };
@@ -70,11 +58,15 @@ struct home {
   std::size_t stack_size = 256u << 10;
   // Called once for an actor that ended by an exception, on its own stack, in the catch block.
   void (*failed)(home*, const cell*, const char* what) = nullptr;
+  // A line for the log of whoever owns it; from a place where it may take a while.
+  enum class tone : std::uint8_t { warning, error };
+  void (*say)(home*, tone, const char* text) = nullptr;
   void (*ended)(home*) = nullptr;  // after each end; must not touch the cell
 
   // Any thread.
   sync::atomic<spawns_from> accepts{spawns_from::nowhere};  // new actors
-  sync::atomic<std::uint64_t> dead[dead_letter_reasons]{};
+  sync::atomic<std::uint64_t> ended_by{0};  // the OS thread that ends it, which counts as inside
+  dead_letters dead;
   sync::atomic<slab*> slabs{nullptr};  // only ever grows
 
   // Actors begun and ended, counted by each worker for itself: one counter would be the busiest
@@ -94,6 +86,7 @@ struct home {
   home* next = nullptr;         // in the list of recycled ones
   home* next_of_all = nullptr;  // never changes
   void* user = nullptr;
+  detail::names* names = nullptr;  // of the layer above, for its actors
 };
 
 // A fresh or recycled one.
@@ -101,13 +94,24 @@ home* acquire_home();
 void release_home(home* h);
 
 home* home_of(const cell* c) noexcept;
-void count_dead(const cell* c, dead_letter reason, std::uint64_t n = 1) noexcept;
+// A message of that type (null: not known) was not handled, `n` of them. Any thread, under no lock.
+void count_dead(const cell* c, dead_letter_reason reason, const message_type* type = nullptr,
+                std::uint64_t n = 1) noexcept;
 
 void count_begun(home* h) noexcept;
 void count_ended(home* h) noexcept;
 // How many have begun and not ended; while some begin, maybe too many, never too few. Who reads 0
 // sees all that the ended ones did.
 std::uint64_t count_living(const home* h) noexcept;
+
+// The calling OS thread, as home::ended_by names it; never 0.
+std::uint64_t this_os_thread() noexcept;
+// For plain OS threads: what they ask of its actors is refused, for it shuts down.
+bool refuses_asks(const home* h) noexcept;
+// At the end of a runtime that leaves actors behind: who waits for their end, for an answer of
+// theirs or for room in their mailbox hears that they will not end: error::shutdown, or closed for
+// a send.
+void leave_behind(home* h) noexcept;
 
 // Gives memory of free cells back that nobody has needed since the call before (`begin`), or all of
 // it. Little work at a call: call it again, with go_on, while it returns true. One thread at a

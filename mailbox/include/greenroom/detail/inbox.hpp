@@ -80,6 +80,21 @@ class inbox {
     }
   }
 
+  // Holder of the waiters' lock, for a receiver that has not ended: a message of the system lane.
+  // It takes no room, and a closed inbox takes it. `signal` keeps it from being handled in place,
+  // where it would give back room that it never had. True: make the receiver runnable.
+  bool push_system(node* n, std::uint32_t tag) noexcept {
+    std::uint64_t word = word_.load(sync::memory_order_peek);
+    std::uint64_t after;
+    do {
+      after = (word & ~(node_mask | idle)) | signal | reinterpret_cast<std::uint64_t>(n);
+      n->link.set((word & node_mask) | (static_cast<std::uint64_t>(tag) << 48));
+      // As in push.
+    } while (!word_.compare_exchange_weak(word, after, sync::memory_order_acq_rel,
+                                          sync::memory_order_relaxed));
+    return (word & idle) != 0;
+  }
+
   // Holder of the waiters' lock: as push past waiters. A push that raises the depth to `mark` or
   // above sets `waiters` in the same step; mark 0: none does. The depth is told if it was admitted.
   admitted push_marked(node* n, std::uint32_t tag, std::uint32_t capacity, std::uint32_t mark,

@@ -28,7 +28,7 @@ struct message_type {
   std::uint8_t size_class;
   std::uint8_t body_at;
   bool is_request;
-  bool is_urgent;
+  lane_number lane;
   void (*destroy)(void* body);  // null: trivial
   const char* (*name)();        // static storage
 };
@@ -98,7 +98,7 @@ template <class M>
 inline constexpr message_type type_of{size_class_of(body_offset<M>() + sizeof(M)),
                                       body_offset<M>(),
                                       request<M>,
-                                      is_urgent<M>(),
+                                      lane_of<M>(),
                                       std::is_trivially_destructible_v<M>
                                           ? nullptr
                                           : +[](void* body) { static_cast<M*>(body)->~M(); },

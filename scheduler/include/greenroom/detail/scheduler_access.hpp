@@ -20,6 +20,9 @@ struct watch_settings {
   // About once a second while the workers do something and once when they have rested for that
   // long; then with go_on as long as it returns true. Each call takes well under 1 ms.
   bool (*trim_memory)(void* user, trim what) = nullptr;
+  // All workers have slept for some milliseconds, and nothing here will wake them: nothing is
+  // runnable, no timer is awaited, no socket is watched, nobody blocks. Foreign threads may yet.
+  void (*all_asleep)(void* user) = nullptr;
   void* user = nullptr;
   duration report_after = duration::max();  // of a green thread that does not wait
 };
@@ -29,7 +32,7 @@ struct scheduler_settings {
   std::size_t stack_size = 256u << 10;  // bytes of a green thread's stack unless it asks for more
   unsigned threads_max = 256;           // with helpers for workers that are stuck
   watch_settings watch = {};
-  bool overflow_handler = true;         // report stack overflows (SIGSEGV, SIGBUS)
+  bool overflow_handler = true;  // report stack overflows (SIGSEGV, SIGBUS)
 };
 
 // Null and a sentence when threads or memory are not to be had. Foreign OS threads only.
@@ -41,8 +44,14 @@ bool stop_scheduler(scheduler* s, time_point deadline, bool recycle);
 // for.
 bool is_quiet(scheduler* s, time_point until) noexcept;
 unsigned worker_count(const scheduler* s) noexcept;
+// This is the only scheduler that runs, and the process has no OS threads but its own and
+// `others`. False when that is not to be found out (no /proc, an emulator's threads).
+bool is_alone(const scheduler* s, unsigned others) noexcept;
 // Of the calling thread, if it is a worker of this one; else a number above all others.
 unsigned worker_index(const scheduler* s) noexcept;
+// Before memory for so many tasks is used: that all of them can be runnable at once when memory is
+// out. False: it is out already. Any thread.
+bool reserve_runnables(std::size_t n) noexcept;
 // True in a process made by fork() from one that had a scheduler.
 bool forked() noexcept;
 

@@ -43,10 +43,11 @@ enum : std::uint32_t {
   control_slice = 1u << 6,      // has run for long: after this message others come first
   control_selects = 1u << 16,   // its mailbox is a case of the select it waits in
   // Of the layer above; set and cleared by the actor itself, or before its start.
-  control_aside = 1u << 12,  // messages were put aside: they come before those in the inbox
-  control_lanes = 1u << 13,  // has urgent message types: looks for them before each message
-  control_idle = 1u << 14,   // is told when nothing has come for some time
-  control_bounded = 1u << 9,    // runs under a with_deadline; set and taken away by itself
+  control_aside = 1u << 12,   // messages were put aside: they come before those in the inbox
+  control_lanes = 1u << 13,   // has urgent message types: looks for them before each message
+  control_idle = 1u << 14,    // is told when nothing has come for some time
+  control_kind = 7u << 17,    // why it has ended: an exit_kind
+  control_bounded = 1u << 9,  // runs under a with_deadline; set and taken away by itself
 };
 
 struct task {
@@ -107,6 +108,20 @@ bool slice_over() noexcept;
 // For reports: why the fiber waits ("" when it does not, or there is a word instead).
 const char* reason_of(const fiber* f) noexcept;
 std::uint64_t wait_word_of(const fiber* f) noexcept;  // or 0
+// A wait that tells a word, as it stands there while nobody has decided it.
+struct told_wait {
+  std::uint64_t seq = 0;  // its ticket's number
+  std::uint64_t word = 0;
+  std::uint64_t place = 0;  // as begin_wait was told
+};
+// Reads what `who` waits for on that record; null: the OS thread that the record belongs to. False:
+// it does not wait, or tells no word. Any thread.
+bool look_at_wait(const fiber* f, const task* who, told_wait& seen) noexcept;
+
+// Ends all waits of green and OS threads, of whatever runtime, whose words are meant, with that
+// outcome. For what will never end them otherwise. Any thread.
+void end_waits(bool (*is_meant)(std::uint64_t word, void*), void* argument,
+               std::uint64_t outcome) noexcept;
 
 // ---- alarms: a call at a time, for the layers above
 

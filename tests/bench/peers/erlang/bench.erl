@@ -2,7 +2,7 @@
 %%
 %% The workloads of greenroom-bench for Erlang: same names, parameters, defaults and output line,
 %% `erlang WORKLOAD params value unit [name=value ...] peak_rss_mb=value`. This module is the frame
-%% of a run; the workloads are in messages.erl, many.erl and hog.erl.
+%% of a run; the workloads are in messages.erl, many.erl, hog.erl and ends.erl.
 %%
 %% An actor is a process. The emulator itself is started with `+S w:w`, and with `+P` where there
 %% will be more processes than it allows by default. A mailbox has no bound, so `fanin` runs with
@@ -21,6 +21,8 @@ workloads() ->
       "hog" => {fun hog:hog/1, #{ms => 3000, pace_us => 0}},
       "bigfan" => {fun messages:bigfan/1, #{n => 2000, actors => 1000}},
       "timers" => {fun many:timers/1, #{actors => 100000, n => 50, ms => 10}},
+      "restart" => {fun ends:restart/1, #{n => 500000, kill => 0}},
+      "monitor" => {fun ends:monitor/1, #{n => 1000000}},
       "ask" => {fun messages:ask/1, #{accounts => 1000, tellers => 2, n => 1000000}}}.
 
 main([Name | Arguments]) ->
